@@ -1,0 +1,3 @@
+//! agenthook: signed webhooks in, AI-agent runs in the middle.
+pub mod clock;
+pub mod model;

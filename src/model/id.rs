@@ -1,0 +1,124 @@
+//! Names of things. Each is a type of its own, so that a tenant can never be passed for an agent.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id. Version 7: ids made later sort later, so an index grows at its end.
+            #[must_use]
+            #[allow(clippy::new_without_default, reason = "a random default would be a surprise")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::try_parse(text).map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// An agent, over all its versions.
+    AgentId
+);
+uuid_id!(
+    /// One execution: an accepted payload and everything that came of it.
+    ExecutionId
+);
+uuid_id!(
+    /// One start of one worker process; a restart is another worker.
+    WorkerId
+);
+uuid_id!(
+    /// One webhook secret of an agent.
+    SecretId
+);
+
+/// A tenant: 1–100 characters of `[A-Za-z0-9._-]`, chosen by the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TenantId(String);
+
+/// The text is no [`TenantId`].
+#[derive(Debug, thiserror::Error)]
+#[error("a tenant id is 1 to 100 characters of A-Z a-z 0-9 . _ -")]
+pub struct InvalidTenantId;
+
+impl TenantId {
+    /// The longest tenant id, in bytes.
+    pub const MAX_LEN: usize = 100;
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TenantId {
+    type Error = InvalidTenantId;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        // "." and ".." would be folded away in a URL's path, so no request could name them.
+        if text.is_empty()
+            || text.len() > Self::MAX_LEN
+            || !text.bytes().all(allowed)
+            || matches!(text.as_str(), "." | "..")
+        {
+            return Err(InvalidTenantId);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for TenantId {
+    type Err = InvalidTenantId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<TenantId> for String {
+    fn from(id: TenantId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenant_ids_at_their_limits() {
+        let ok = ["a", "acme", "A.b_c-9", &"x".repeat(100)];
+        let bad = ["", ".", "..", "a b", "ä", "a/b", &"x".repeat(101)];
+        assert!(ok.iter().all(|t| t.parse::<TenantId>().is_ok()));
+        assert!(bad.iter().all(|t| t.parse::<TenantId>().is_err()));
+    }
+}

@@ -1,0 +1,30 @@
+//! The nouns of the product: pure data and rules, without I/O, database or web framework.
+//!
+//! Everything here can be built in a test with a literal. Rows ([`crate::store`]) and answers
+//! ([`crate::api`]) are other structs; they convert to and from these.
+
+mod agent;
+mod error;
+mod execution;
+mod id;
+mod llm_config;
+mod retry;
+mod tenant;
+mod trace;
+mod trigger;
+
+pub use agent::{Agent, AgentSpec, AgentStatus};
+pub use error::{ErrorCode, ExecutionError};
+pub use execution::{Execution, ExecutionStatus, NewExecution, Timing};
+pub use id::{AgentId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
+pub use llm_config::LlmConfig;
+pub use retry::{Backoff, RetryPolicy};
+pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};
+pub use trace::{Attempt, Cost, Usage};
+pub use trigger::{
+    Dedupe, DedupeBy, SchemaPolicy, SchemeName, SecretEncoding, Trigger, TriggerType, WebhookSecret,
+    WhenPaused,
+};
+
+/// A point in time: UTC, whole milliseconds (see [`crate::clock::Clock`]).
+pub type Time = chrono::DateTime<chrono::Utc>;
