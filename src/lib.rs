@@ -1,3 +1,5 @@
 //! agenthook: signed webhooks in, AI-agent runs in the middle.
+pub mod cipher;
 pub mod clock;
 pub mod model;
+pub mod signature;
