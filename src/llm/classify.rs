@@ -5,12 +5,11 @@
 //! about the operator's at a provider. So: the status, then `error.type`, then whether the call was
 //! routed to a provider at all (headers), and the message's words last.
 
+mod forbidden;
 #[cfg(test)]
 mod tests;
+mod wait;
 
-use std::time::Duration;
-
-use chrono::DateTime;
 use serde_json::Value;
 
 use super::LlmError;
@@ -20,10 +19,7 @@ use crate::model::ErrorCode::{
     LlmAuth, LlmBadRequest, LlmBudgetExceeded, LlmInvalidResponse, LlmNoDeployment, LlmRateLimited,
     LlmTimeout, LlmUnavailable,
 };
-use crate::model::FallbackReason::{BudgetExceeded, RateLimited, Rejected};
-
-/// Longest wait that an answer can ask of us.
-const MAX_WAIT: Duration = Duration::from_secs(86_400);
+use crate::model::FallbackReason::{BudgetExceeded, RateLimited};
 
 /// Limits that another key would not be under. (Not `tag`: our tags are the same under every key.)
 #[rustfmt::skip]
@@ -32,7 +28,7 @@ const LIMITS_OF_THE_KEY: [&str; 11] = [
     "organization", "model_per_organization", "project", "model_per_project",
 ];
 
-/// The error for an answer other than 200. `model` is the one that was asked.
+/// The error for an answer other than 200. `model` is the one that was asked, empty if none was.
 pub(super) fn classify(answer: &Answer, model: &str) -> LlmError {
     // A page, a `{"detail"}` or a body cut short has no `error` and is judged by its status.
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -44,11 +40,11 @@ pub(super) fn classify(answer: &Answer, model: &str) -> LlmError {
         shaped: error.is_object(),
         routed: answer.headers.contains_key("x-litellm-call-id"),
         provider: answer.headers.keys().any(|name| name.as_str().starts_with("llm_provider-")),
-        model,
+        model: if model.is_empty() { "the model".to_owned() } else { format!("model `{model}`") },
     };
     let error = signs.judge().at(answer.status);
     LlmError {
-        retry_after: if error.retryable { retry_after(answer) } else { None },
+        retry_after: if error.retryable { wait::retry_after(answer) } else { None },
         call_id: answer.call_id(),
         ..error
     }
@@ -65,7 +61,8 @@ struct Signs<'a> {
     routed: bool,
     /// A provider answered.
     provider: bool,
-    model: &'a str,
+    /// As a message names it.
+    model: String,
 }
 
 impl Signs<'_> {
@@ -81,10 +78,6 @@ impl Signs<'_> {
         }
     }
 
-    fn says(&self, words: &str) -> bool {
-        self.text.contains(words)
-    }
-
     fn refused(&self) -> LlmError {
         let quota = ["insufficient_quota", "exceeded your current quota", "crossed budget"];
         match self.status {
@@ -92,19 +85,29 @@ impl Signs<'_> {
             _ if self.kind == "budget_exceeded" => self.over_budget(),
             402 => self.over_quota(),
             403 | 429 if quota.iter().any(|words| self.says(words)) => self.over_quota(),
-            408 => LlmError::new(
-                LlmTimeout,
-                true,
-                format!("the provider of model `{}` did not answer in time", self.model),
-            ),
+            408 => {
+                let message = format!("the provider of {} did not answer in time", self.model);
+                LlmError::new(LlmTimeout, true, message)
+            }
             429 => self.over_rate(),
             400 | 404 if self.says("Invalid model name passed in") => self.no_deployment(),
-            // LiteLLM before 1.84 says it in these words.
+            // The words of proxies up to 1.83.5.
             400 | 404 if self.says("no healthy deployments") => self.no_deployment(),
             401 | 403 => self.forbidden(),
             404 | 405 if !self.shaped => self.wrong_server(),
             _ => self.bad_request(),
         }
+    }
+
+    fn failed(&self) -> LlmError {
+        if self.kind == "no_db_connection" {
+            return self.no_database();
+        }
+        if self.says("No models configured on proxy") {
+            return self.no_deployment();
+        }
+        let message = format!("the LiteLLM proxy or the provider of {} failed", self.model);
+        LlmError::new(LlmUnavailable, true, self.quoting(&message))
     }
 
     fn over_budget(&self) -> LlmError {
@@ -116,10 +119,8 @@ impl Signs<'_> {
     }
 
     fn over_quota(&self) -> LlmError {
-        let message = format!(
-            "the quota behind model `{}` is spent at its provider: the proxy's operator must raise it",
-            self.model
-        );
+        let message =
+            format!("the provider's quota for {} is spent: the proxy's operator must raise it", self.model);
         LlmError::new(LlmBudgetExceeded, false, message)
     }
 
@@ -130,81 +131,25 @@ impl Signs<'_> {
             let message = "this call's key, or its team, is over its LiteLLM rate limit";
             return LlmError::new(LlmRateLimited, true, message).because(RateLimited);
         }
+        let model = &self.model;
         let message = if self.provider {
-            format!("the provider of model `{}` is over its rate limit", self.model)
+            format!("the provider of {model} is over its rate limit")
         } else if self.kind == "all_deployments_in_cooldown" || self.says("No deployments available") {
             // It can hide a permanent fault: after two 401s of a provider the third answer was this.
-            format!("every deployment of model `{}` is cooling down or over its rate limit", self.model)
+            format!("every deployment of {model} is cooling down after failures, or over its rate limit")
         } else {
-            format!("the LiteLLM proxy's rate limit for model `{}` is reached", self.model)
+            format!("the LiteLLM proxy's rate limit for {model} is reached")
         };
         LlmError::new(LlmRateLimited, true, message)
     }
 
     fn no_deployment(&self) -> LlmError {
         let message = format!(
-            "the LiteLLM proxy has no model `{}`: add it to the proxy's model_list, or give the agent one \
-             that GET /v1/models lists",
+            "the LiteLLM proxy has no {}: add it to the proxy's model_list, or give the agent one that \
+             GET /v1/models lists",
             self.model
         );
         LlmError::new(LlmNoDeployment, false, message)
-    }
-
-    /// 401 and 403. A fallback only where LiteLLM itself speaks about the key that it was given.
-    fn forbidden(&self) -> LlmError {
-        let known_type = ["token_not_found_in_db", "expired_key"].contains(&self.kind);
-        if self.provider || !self.shaped {
-            return self.forbidden_behind_or_before();
-        }
-        if self.kind.ends_with("_model_access_denied") {
-            // LiteLLM does not tell "may not" from "no such model" here.
-            let message = format!(
-                "LiteLLM does not let this call's key use model `{}`, or has no such model: allow it for the \
-                 key, or give the agent one that GET /v1/models lists for the key",
-                self.model
-            );
-            return LlmError::new(LlmAuth, false, message).because(Rejected);
-        }
-        if self.says("Not allowed to access model due to tags configuration") {
-            let message = format!(
-                "the LiteLLM proxy routes by tags, and no deployment of model `{}` takes this call's: tag one \
-                 of them `default`",
-                self.model
-            );
-            return LlmError::new(LlmNoDeployment, false, message);
-        }
-        if self.says("Error in external connector") {
-            // The key could not be looked up, which says nothing about the key.
-            return self.no_database();
-        }
-        if known_type || (self.status == 401 && !self.routed) {
-            let why = match self.kind {
-                "expired_key" => "the key has expired",
-                "token_not_found_in_db" => "the proxy does not know it",
-                _ if self.says("Key is blocked") => "the key is blocked",
-                _ if self.says("expected to start with") => "it is no LiteLLM key, which starts with sk-",
-                _ => "it is not accepted",
-            };
-            let message = format!("LiteLLM refuses this call's key: {why}. Set another, or repair it there");
-            return LlmError::new(LlmAuth, false, message).because(Rejected);
-        }
-        self.forbidden_behind_or_before()
-    }
-
-    /// 401 and 403 that are not about the caller's key.
-    fn forbidden_behind_or_before(&self) -> LlmError {
-        let message = if self.provider || self.routed {
-            format!(
-                "the provider refuses the credentials that the LiteLLM proxy has for model `{}` (status {}): \
-                 the proxy's operator must repair them; this call's own key is fine",
-                self.model, self.status
-            )
-        } else if self.shaped {
-            format!("the LiteLLM proxy forbids the call (status {}): {}", self.status, clean(self.text))
-        } else {
-            format!("something in front of the LiteLLM proxy forbids the call (status {})", self.status)
-        };
-        LlmError::new(LlmAuth, false, message)
     }
 
     fn bad_request(&self) -> LlmError {
@@ -214,34 +159,17 @@ impl Signs<'_> {
                            give it one, or the call must be paid with its master key";
             return LlmError::new(LlmAuth, false, message);
         }
-        let news = clean(self.text);
+        let model = &self.model;
         let message = if self.says("ContextWindowExceededError") {
-            format!("prompt and payload together are too long for model `{}`: {news}", self.model)
+            self.quoting(&format!("prompt and payload together are too long for {model}"))
         } else if self.says("ContentPolicyViolationError") {
-            format!("the content policy of the provider of model `{}` refuses this request", self.model)
+            format!("the content policy of the provider of {model} refuses this request")
         } else if self.status == 413 {
             "the request is too large for the LiteLLM proxy or something in front of it".to_owned()
         } else {
-            let status = self.status;
-            format!("the request for model `{}` is refused (status {status}): {news}", self.model)
+            self.quoting(&format!("the request for {model} is refused"))
         };
         LlmError::new(LlmBadRequest, false, message)
-    }
-
-    fn failed(&self) -> LlmError {
-        if self.kind == "no_db_connection" {
-            return self.no_database();
-        }
-        if self.says("No models configured on proxy") {
-            return self.no_deployment();
-        }
-        let message = format!(
-            "the provider of model `{}` or the LiteLLM proxy failed (status {}): {}",
-            self.model,
-            self.status,
-            clean(self.text)
-        );
-        LlmError::new(LlmUnavailable, true, message)
     }
 
     fn no_database(&self) -> LlmError {
@@ -258,18 +186,16 @@ impl Signs<'_> {
         );
         LlmError::new(LlmUnavailable, true, message)
     }
-}
 
-/// How long the proxy, else the provider, asks us to wait.
-fn retry_after(answer: &Answer) -> Option<Duration> {
-    let value = answer.header("retry-after").or_else(|| answer.header("llm_provider-retry-after"))?.trim();
-    let seconds = value.parse::<f64>().ok().or_else(|| {
-        // A date is compared with the server's own clock, not ours: theirs may differ by more than the wait.
-        let until = DateTime::parse_from_rfc2822(value).ok()?;
-        let now = DateTime::parse_from_rfc2822(answer.header("date")?).ok()?;
-        Some((until - now).num_seconds() as f64)
-    })?;
-    // Also false for NaN, which parses as a number of seconds.
-    let asks = seconds > 0.0;
-    asks.then(|| Duration::from_secs_f64(seconds.min(MAX_WAIT.as_secs_f64())))
+    fn says(&self, words: &str) -> bool {
+        self.text.contains(words)
+    }
+
+    /// Our sentence with the status and what may be told of LiteLLM's.
+    fn quoting(&self, sentence: &str) -> String {
+        match clean(self.text).as_str() {
+            "" => format!("{sentence} (status {})", self.status),
+            news => format!("{sentence} (status {}): {news}", self.status),
+        }
+    }
 }

@@ -159,7 +159,7 @@ fn failure(error: &reqwest::Error, timeout: Duration) -> LlmError {
         // Asked first: a connection that takes too long is a proxy that is not there, not a slow model.
         unavailable("the LiteLLM proxy cannot be reached")
     } else if error.is_timeout() {
-        let message = format!("no answer within {} s, the agent's timeout_seconds", timeout.as_secs_f64());
+        let message = format!("no answer within the {} s that this call had", timeout.as_secs_f64());
         LlmError::new(ErrorCode::LlmTimeout, true, message)
     } else {
         unavailable("the connection to the LiteLLM proxy broke before the whole answer was here")
