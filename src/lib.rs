@@ -2,6 +2,7 @@
 pub mod cipher;
 pub mod clock;
 pub mod config;
+pub mod llm;
 pub mod model;
 pub mod queue;
 pub mod signature;
