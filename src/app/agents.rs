@@ -73,11 +73,7 @@ pub struct Agents {
 
 impl Default for Agents {
     fn default() -> Self {
-        Self {
-            present: Cache::new(CAPACITY),
-            versions: Cache::new(CAPACITY),
-            changes: AtomicU64::new(0),
-        }
+        Self { present: Cache::new(CAPACITY), versions: Cache::new(CAPACITY), changes: AtomicU64::new(0) }
     }
 }
 
@@ -86,7 +82,12 @@ impl Agents {
     ///
     /// # Errors
     /// The database's.
-    pub async fn get(&self, store: &Store, cipher: &Cipher, id: AgentId) -> store::Result<Option<Arc<AgentEntry>>> {
+    pub async fn get(
+        &self,
+        store: &Store,
+        cipher: &Cipher,
+        id: AgentId,
+    ) -> store::Result<Option<Arc<AgentEntry>>> {
         if let Some(entry) = self.present.get(&id).await {
             return Ok(entry);
         }
@@ -103,7 +104,12 @@ impl Agents {
     ///
     /// # Errors
     /// The database's.
-    pub async fn version(&self, store: &Store, id: AgentId, version: i32) -> store::Result<Option<Arc<AgentSpec>>> {
+    pub async fn version(
+        &self,
+        store: &Store,
+        id: AgentId,
+        version: i32,
+    ) -> store::Result<Option<Arc<AgentSpec>>> {
         if let Some(spec) = self.versions.get(&(id, version)).await {
             return Ok(Some(spec));
         }

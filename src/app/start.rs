@@ -36,8 +36,10 @@ impl App {
         }
         let lock = prepare_files(&settings)?;
         let keys = config::encryption_keys(&settings)?;
-        let cipher = Cipher::new(&keys)
-            .map_err(|fault| SettingError { name: "AGENTHOOK_ENCRYPTION_KEYS", problem: fault.to_string() })?;
+        let cipher = Cipher::new(&keys).map_err(|fault| SettingError {
+            name: "AGENTHOOK_ENCRYPTION_KEYS",
+            problem: fault.to_string(),
+        })?;
         let store = open_store(&settings).await?;
         first_admin(&settings, &store, &clock).await?;
         let llm = LlmClient::new(LlmSettings {
@@ -94,10 +96,9 @@ pub(crate) async fn open_store(settings: &Settings) -> Result<Store, StartError>
         .await
         .map_err(|error| StartError::Fault(format!("DATABASE_URL: {kind:?} cannot be opened: {error}")))?;
     if settings.migrate {
-        store
-            .migrate()
-            .await
-            .map_err(|error| StartError::Fault(format!("the database cannot be brought up to date: {error}")))?;
+        store.migrate().await.map_err(|error| {
+            StartError::Fault(format!("the database cannot be brought up to date: {error}"))
+        })?;
     }
     Ok(store)
 }
@@ -117,7 +118,8 @@ async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Resul
     if !store.is_embedded() {
         return Err(SettingError {
             name: "AGENTHOOK_ADMIN_KEY",
-            problem: "is required for the first start on Postgres: `ahk_` and at least 28 more characters".into(),
+            problem: "is required for the first start on Postgres: `ahk_` and at least 28 more characters"
+                .into(),
         }
         .into());
     }

@@ -45,7 +45,12 @@ impl Tenants {
     ///
     /// # Errors
     /// The database's.
-    pub async fn get(&self, store: &Store, cipher: &Cipher, id: &TenantId) -> store::Result<Option<Arc<TenantEntry>>> {
+    pub async fn get(
+        &self,
+        store: &Store,
+        cipher: &Cipher,
+        id: &TenantId,
+    ) -> store::Result<Option<Arc<TenantEntry>>> {
         if let Some(entry) = self.present.get(id).await {
             return Ok(Some(entry));
         }

@@ -21,8 +21,8 @@ use crate::store::Accepted;
 use crate::web::{ApiError, Code, RequestId};
 
 pub use accept::Intake;
-use raw::RawWebhook;
 use check::Checker;
+use raw::RawWebhook;
 
 /// What the front door keeps between requests.
 pub struct Ingress {
@@ -55,7 +55,8 @@ pub async fn receive(
     ingress: web::Data<Ingress>,
 ) -> Result<HttpResponse, ApiError> {
     let app = &ingress.app;
-    let hook = RawWebhook::read(&request, payload, &agent_id, app.clock.now(), app.settings.max_body_bytes).await?;
+    let hook =
+        RawWebhook::read(&request, payload, &agent_id, app.clock.now(), app.settings.max_body_bytes).await?;
     let Some(verified) = verify::verify(app, &hook).await? else { return Ok(verify::refuse(&hook).await) };
     let agent = verified.active_agent()?;
     ingress.checker.check(&hook, &verified).await?;

@@ -35,7 +35,9 @@ pub(super) async fn verify(app: &App, raw: &RawWebhook) -> Result<Option<Verifie
         return Ok(Scheme::of(SchemeName::default()).verify(nobody, raw, &raw.body).ok().and(None));
     };
     let Some(Ok(hook)) = &entry.hook else {
-        return Err(ApiError::unavailable("this agent's webhooks cannot be checked right now; try again later"));
+        return Err(ApiError::unavailable(
+            "this agent's webhooks cannot be checked right now; try again later",
+        ));
     };
     let live = |key: &&HookKey| key.expires_at.is_none_or(|end| raw.received_at < end);
     let keys = hook.keys.iter().filter(live).map(|key| (key.secret_id, &key.key));

@@ -18,7 +18,11 @@ impl FromRequest for Admin {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let key = request.headers().get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes())).map(crate::app::key_hash);
+        let key = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| bearer(value.as_bytes()))
+            .map(crate::app::key_hash);
         let app = request.app_data::<web::Data<App>>().map(|app| Arc::clone(app));
         Box::pin(async move {
             let (Some(app), Some(hash)) = (app, key) else { return Err(refusal()) };

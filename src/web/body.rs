@@ -22,7 +22,8 @@ impl FromRequest for Json {
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
-            let mut payload = payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
+            let mut payload =
+                payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
             let mut body = web::BytesMut::new();
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson, "the body ended early"))?;
@@ -32,8 +33,9 @@ impl FromRequest for Json {
                 }
                 body.extend_from_slice(&chunk);
             }
-            let value = serde_json::from_slice(&body)
-                .map_err(|error| ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}")))?;
+            let value = serde_json::from_slice(&body).map_err(|error| {
+                ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
+            })?;
             match nul(&value, &mut String::new()) {
                 None => Ok(Self(value)),
                 // Postgres can store it in no text and no jsonb; nobody means it.
@@ -81,7 +83,9 @@ fn nul(value: &Value, path: &mut String) -> Option<String> {
     };
     match value {
         Value::String(text) => text.contains('\0').then(|| path.clone()),
-        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| below(index.to_string(), item)),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| below(index.to_string(), item))
+        }
         // A key with a NUL cannot be printed: the place of its object has to do.
         Value::Object(fields) if fields.keys().any(|key| key.contains('\0')) => Some(path.clone()),
         Value::Object(fields) => fields.iter().find_map(|(key, field)| below(escape(key), field)),

@@ -119,7 +119,10 @@ impl ApiError {
     /// 405 with the methods that are allowed.
     #[must_use]
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, format!("this address takes {allow}")) }
+        Self {
+            allow: Some(allow),
+            ..Self::new(Code::MethodNotAllowed, format!("this address takes {allow}"))
+        }
     }
 
     /// 422 for one field.
@@ -176,9 +179,10 @@ impl From<store::Error> for ApiError {
                 tracing::warn!(error = %source, "the database is not available");
                 Self::unavailable("the database is not available; try again in a moment")
             }
-            store::Error::Conflict => {
-                Self::new(Code::Conflict, "somebody else made or changed this at the same time; read it again")
-            }
+            store::Error::Conflict => Self::new(
+                Code::Conflict,
+                "somebody else made or changed this at the same time; read it again",
+            ),
             store::Error::Fault(source) => {
                 tracing::error!(error = %source, "database fault");
                 Self::new(Code::Internal, "the server failed; its log has the details under this request id")

@@ -7,7 +7,7 @@ mod page;
 mod request_id;
 
 pub use auth::Admin;
-pub use body::{MAX_BODY_BYTES, Json, from_value};
+pub use body::{Json, MAX_BODY_BYTES, from_value};
 pub use error::{ApiError, Code, FieldError};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};
 pub use request_id::{RequestId, with_request_id};

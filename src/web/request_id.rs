@@ -4,7 +4,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use uuid::Uuid;
 
 use super::{ApiError, Code};
@@ -50,6 +50,8 @@ fn of_framework(status: u16) -> ApiError {
         408 => ApiError::new(Code::RequestTimeout, "the request came too slowly"),
         413 => ApiError::new(Code::PayloadTooLarge, "the request is too large"),
         400..=499 => ApiError::new(Code::InvalidRequest, "the request cannot be read"),
-        _ => ApiError::new(Code::Internal, "the server failed; its log has the details under this request id"),
+        _ => {
+            ApiError::new(Code::Internal, "the server failed; its log has the details under this request id")
+        }
     }
 }

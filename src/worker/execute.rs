@@ -10,7 +10,7 @@ use super::Worker;
 use crate::app::TenantEntry;
 use crate::llm::{self, Call, Completion, LlmError, keys, prompt};
 use crate::model::{
-    AgentSpec, ErrorCode, ExecutionError, ExecutionId, KeySource, RetryPolicy, Time,
+    AgentSpec, Cost, ErrorCode, ExecutionError, ExecutionId, KeySource, RetryPolicy, Time, Usage,
 };
 use crate::store::{self, AttemptEnd, AttemptStart, Claimed, Finish, Spent};
 
@@ -55,11 +55,17 @@ impl Worker {
         let spec = app.agents.version(&app.store, run.agent_id, run.agent_version).await?;
         let tenant = app.tenants.get(&app.store, &app.cipher, &run.tenant_id).await?;
         let (Some(_), Some(spec), Some(tenant)) = (agent, spec, tenant) else {
-            return Ok(Err(failure(ErrorCode::AgentDeleted, "the agent was deleted before this execution ran")));
+            return Ok(Err(failure(
+                ErrorCode::AgentDeleted,
+                "the agent was deleted before this execution ran",
+            )));
         };
         let model = &spec.llm_config.model;
         if !tenant.tenant.allows_model(model) {
-            let message = format!("tenant {} may not call model {model}: it is not in its allowed_models", run.tenant_id);
+            let message = format!(
+                "tenant {} may not call model {model}: it is not in its allowed_models",
+                run.tenant_id
+            );
             return Ok(Err(failure(ErrorCode::ModelNotAllowed, &message)));
         }
         let message = prompt::user_message(&run.payload, prompt::random_marker);
@@ -73,7 +79,10 @@ impl Worker {
         let tenant_key = match &plan.tenant.llm_key {
             Some(Err(error)) => {
                 tracing::error!(tenant_id = %run.tenant_id, %error, "a tenant's LLM key cannot be opened");
-                let error = failure(ErrorCode::NoKey, "the tenant's LLM key cannot be decrypted; the operator has to look at AGENTHOOK_ENCRYPTION_KEYS");
+                let error = failure(
+                    ErrorCode::NoKey,
+                    "the tenant's LLM key cannot be decrypted; the operator has to look at AGENTHOOK_ENCRYPTION_KEYS",
+                );
                 return self.write(&run, None, Finish::Failed(error)).await.map(|_| ());
             }
             Some(Ok(key)) => Some(key),
@@ -84,9 +93,13 @@ impl Worker {
             Err(error) => return self.write(&run, None, Finish::Failed(error)).await.map(|_| ()),
         };
         loop {
-            let Some((attempt, result)) = self.attempt(&mut run, plan, source, key).await? else { return Ok(()) };
+            let Some((attempt, result)) = self.attempt(&mut run, plan, source, key).await? else {
+                return Ok(());
+            };
             let next_key = match &result {
-                Err(LlmError { fallback: Some(reason), .. }) => keys::fallback(tenant, source, *reason, platform_key),
+                Err(LlmError { fallback: Some(reason), .. }) => {
+                    keys::fallback(tenant, source, *reason, platform_key)
+                }
                 _ => None,
             };
             let next = match result {
@@ -141,9 +154,11 @@ impl Worker {
             .await;
         let (usage, cost, model) = match &result {
             Ok(answer) => (answer.usage, answer.cost, answer.model.clone()),
-            Err(error) => error.billed.as_deref().map_or((None, None, None), |b| (b.usage, b.cost, b.model.clone())),
+            Err(error) => {
+                error.billed.as_deref().map_or((None, None, None), |b| (b.usage, b.cost, b.model.clone()))
+            }
         };
-        run.spent = add(run.spent, usage, cost, called.elapsed());
+        run.spent = add(run.spent, usage, cost, result.is_ok(), called.elapsed());
         let end = AttemptEnd {
             number,
             finished_at: self.app.clock.now(),
@@ -192,16 +207,17 @@ fn failure(code: ErrorCode, message: &str) -> ExecutionError {
     ExecutionError { code, message: message.to_owned(), retryable: false }
 }
 
-/// The sum after one more call. What a call cost but did not say makes the sum unknown only if it gave an
-/// answer; a failed call without a price cost nothing.
-fn add(spent: Spent, usage: Option<crate::model::Usage>, cost: Option<crate::model::Cost>, took: Duration) -> Spent {
+/// The sum after one more call. An answer without a price makes the sum unknown; a failed call without one
+/// cost nothing.
+fn add(spent: Spent, usage: Option<Usage>, cost: Option<Cost>, answered: bool, took: Duration) -> Spent {
     Spent {
         usage: match (spent.usage, usage) {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
         },
         cost: match (spent.cost, cost) {
-            (Some(a), Some(b)) => Some(crate::model::Cost(a.0.saturating_add(b.0))),
+            (_, None) if answered => None,
+            (Some(a), Some(b)) => Some(Cost(a.0.saturating_add(b.0))),
             (a, b) => a.or(b),
         },
         llm_ms: spent.llm_ms.saturating_add(took.as_millis() as i64),
