@@ -16,7 +16,8 @@ The bytes of FILE are signed exactly as they are; a line end at the end counts.
 
 Examples:
   printf '%s' '{\"ticket_id\":\"TKT-123\"}' | agenthook sign --secret-file secret.txt -
-  AGENTHOOK_SECRET=… agenthook sign ticket.json --curl http://127.0.0.1:8000/webhook/agents/AGENT_ID/webhook")]
+  agenthook sign --secret-file secret.txt ticket.json \\
+    --curl http://127.0.0.1:8000/webhook/agents/AGENT_ID/webhook")]
 pub(super) struct Sign {
     /// The payload; `-` is standard input
     #[arg(value_name = "FILE")]

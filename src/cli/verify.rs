@@ -61,7 +61,7 @@ impl Verify {
                 output::print(if self.json {
                     json!({"valid": false, "diagnosis": {"code": code, "detail": detail}}).to_string()
                 } else {
-                    format!("{} ({code}): {detail}", "invalid".red())
+                    format!("{}: {detail}", "invalid".red())
                 })?;
                 Err(Failure::Negative)
             }
