@@ -16,7 +16,7 @@ use crate::store::Store;
 
 pub use agents::{AgentEntry, Agents, Hook, HookKey, Unusable, secret_owner};
 pub use api_keys::{ApiKeys, key_hash};
-pub use start::StartError;
+pub use start::{StartError, migrate};
 pub use tenants::{TenantEntry, Tenants, llm_key_owner};
 
 /// The program's parts.

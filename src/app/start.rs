@@ -2,6 +2,7 @@
 //! socket is open.
 
 use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use secrecy::ExposeSecret;
@@ -34,7 +35,8 @@ impl App {
         if let Some(fault) = settings.admin_key.as_ref().and_then(config::admin_key_fault) {
             return Err(fault.into());
         }
-        let lock = prepare_files(&settings)?;
+        create_directories(&settings)?;
+        let lock = lock_embedded(&settings)?;
         let keys = config::encryption_keys(&settings)?;
         let cipher = Cipher::new(&keys).map_err(|fault| SettingError {
             name: "AGENTHOOK_ENCRYPTION_KEYS",
@@ -64,32 +66,51 @@ impl App {
     }
 }
 
-/// Makes the directories, and takes the embedded database for this process alone: a second server on the
-/// same file would run what the first one is running.
-fn prepare_files(settings: &Settings) -> Result<Option<File>, StartError> {
-    let DatabaseUrl::Sqlite(path) = &settings.database_url else { return Ok(None) };
-    let fault = |what: &std::path::Path, error: std::io::Error| SettingError {
-        name: "AGENTHOOK_DATA_DIR",
-        problem: format!("{} cannot be used: {error}", what.display()),
-    };
-    std::fs::create_dir_all(&settings.data_dir).map_err(|error| fault(&settings.data_dir, error))?;
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent).map_err(|error| fault(parent, error))?;
+/// Makes the directories that the embedded database and the generated keys need.
+fn create_directories(settings: &Settings) -> Result<(), StartError> {
+    let DatabaseUrl::Sqlite(path) = &settings.database_url else { return Ok(()) };
+    for directory in [Some(settings.data_dir.as_path()), path.parent()].into_iter().flatten() {
+        if !directory.as_os_str().is_empty() {
+            std::fs::create_dir_all(directory).map_err(|error| unusable(directory, &error))?;
+        }
     }
+    Ok(())
+}
+
+/// Takes the embedded database for this process alone: a second server on the same file would run what the
+/// first one is running.
+fn lock_embedded(settings: &Settings) -> Result<Option<File>, StartError> {
+    let DatabaseUrl::Sqlite(path) = &settings.database_url else { return Ok(None) };
     let lock_path = path.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(|error| fault(&lock_path, error))?;
+    let lock = File::create(&lock_path).map_err(|error| unusable(&lock_path, &error))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Err(StartError::Fault(format!(
             "{} is in use by another agenthook process; stop it, choose another AGENTHOOK_DATA_DIR, or use Postgres",
             path.display()
         ))),
-        Err(TryLockError::Error(error)) => Err(fault(&lock_path, error).into()),
+        Err(TryLockError::Error(error)) => Err(unusable(&lock_path, &error)),
     }
 }
 
+fn unusable(path: &Path, error: &std::io::Error) -> StartError {
+    let problem = format!("{} cannot be used: {error}", path.display());
+    SettingError { name: "AGENTHOOK_DATA_DIR", problem }.into()
+}
+
+/// Brings the database up to date, and does nothing else.
+///
+/// # Errors
+/// The database cannot be opened or migrated.
+pub async fn migrate(settings: &Settings) -> Result<(), StartError> {
+    // Not the lock: a server of this very version may be running on the file, and then there is nothing to do.
+    create_directories(settings)?;
+    open_store(settings).await?.close().await;
+    Ok(())
+}
+
 /// Opens the database and brings it up to date if that is wanted.
-pub(crate) async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+async fn open_store(settings: &Settings) -> Result<Store, StartError> {
     let kind = &settings.database_url;
     let url = kind.to_url();
     let store = Store::open(url.expose_secret(), settings.database_connections)

@@ -15,6 +15,7 @@ mod key;
 mod output;
 mod paging;
 mod send;
+mod serve;
 mod sign;
 mod tenant;
 mod trace;
@@ -38,6 +39,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Serve(Box<serve::Serve>),
+    Migrate(Box<serve::Migrate>),
     Tenant(tenant::Tenant),
     Agent(agent::Agent),
     Executions(executions::Executions),
@@ -53,6 +56,8 @@ pub async fn run() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let outcome = match command {
+        Command::Serve(command) => command.run().await,
+        Command::Migrate(command) => command.run().await,
         Command::Tenant(command) => command.run().await,
         Command::Agent(command) => command.run().await,
         Command::Executions(command) => command.run().await,

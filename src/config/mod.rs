@@ -85,6 +85,9 @@ pub struct SettingsArgs {
     pub log_format: Option<String>,
 }
 
+/// Our own steps, and only the troubles of the libraries.
+const DEFAULT_LOG: &str = "info,actix_server=warn,apalis_core=warn,sqlx=warn";
+
 /// A setting that cannot be used: one line that names it and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {problem}")]
@@ -177,7 +180,7 @@ impl SettingsArgs {
                 return Err(fault("AGENTHOOK_LOG_FORMAT", format!("`{other}` is neither text nor json")));
             }
         };
-        let log = filled(self.log).unwrap_or_else(|| "info".into());
+        let log = filled(self.log).unwrap_or_else(|| DEFAULT_LOG.into());
         if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             return Err(fault(
                 "AGENTHOOK_LOG",

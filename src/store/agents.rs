@@ -20,7 +20,7 @@ statements! {
         WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
     LIST = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
-        WHERE a.deleted_at IS NULL AND ($1 IS NULL OR a.tenant_id = $1) AND ($2 IS NULL OR a.agent_id < $2)
+        WHERE a.deleted_at IS NULL AND (a.tenant_id = $1 OR $1 IS NULL) AND (a.agent_id < $2 OR $2 IS NULL)
         ORDER BY a.agent_id DESC LIMIT $3";
     VERSION = "SELECT spec FROM agent_versions WHERE agent_id = $1 AND version = $2";
 }

@@ -19,9 +19,9 @@ statements! {
     LIST = "SELECT execution_id, tenant_id, agent_id, agent_version, status, error, model, key_source, usage, cost_nano,
             llm_ms, received_at, started_at, finished_at, tries, due_at
         FROM executions
-        WHERE ($1 IS NULL OR tenant_id = $1) AND ($2 IS NULL OR agent_id = $2) AND ($3 IS NULL OR status = $3)
-            AND ($4 IS NULL OR received_at >= $4) AND ($5 IS NULL OR received_at < $5)
-            AND ($6 IS NULL OR execution_id < $6)
+        WHERE (tenant_id = $1 OR $1 IS NULL) AND (agent_id = $2 OR $2 IS NULL) AND (status = $3 OR $3 IS NULL)
+            AND (received_at >= $4 OR $4 IS NULL) AND (received_at < $5 OR $5 IS NULL)
+            AND (execution_id < $6 OR $6 IS NULL)
         ORDER BY execution_id DESC LIMIT $7";
     ATTEMPTS = "SELECT number, started_at, finished_at, key_source, status_code, error, usage, cost_nano, llm_call_id, model
         FROM attempts WHERE execution_id = $1 ORDER BY number";

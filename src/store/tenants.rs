@@ -16,7 +16,7 @@ statements! {
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
         AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
     GET = "SELECT * FROM tenants WHERE tenant_id = $1";
-    LIST = "SELECT * FROM tenants WHERE ($1 IS NULL OR tenant_id > $1) ORDER BY tenant_id LIMIT $2";
+    LIST = "SELECT * FROM tenants WHERE (tenant_id > $1 OR $1 IS NULL) ORDER BY tenant_id LIMIT $2";
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,7 +1,7 @@
 //! Lists: newest first (or by name), a page at a time, by a cursor that stays right while rows come in.
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::ApiError;
 
@@ -25,27 +25,35 @@ pub fn limit(asked: Option<i64>) -> Result<i64, ApiError> {
 
 /// `{"<name>": […], "next_cursor": …}`.
 #[derive(Debug)]
-pub struct Page;
+pub struct Page<V> {
+    name: &'static str,
+    items: Vec<V>,
+    next_cursor: Option<String>,
+}
 
-impl Page {
+impl<V> Page<V> {
     /// Makes a page out of up to `limit + 1` items: the surplus one only proves that there are more. The
     /// cursor is the id of the last item shown.
-    pub fn of<T, V: Serialize>(
-        name: &str,
+    pub fn of<T>(
+        name: &'static str,
         mut items: Vec<T>,
         limit: i64,
         id: impl Fn(&T) -> String,
         view: impl Fn(T) -> V,
-    ) -> Value {
+    ) -> Self {
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = items.len() > limit;
         items.truncate(limit);
-        let cursor = items.last().filter(|_| more).map(id);
-        let views: Vec<Value> =
-            items.into_iter().filter_map(|item| serde_json::to_value(view(item)).ok()).collect();
-        let mut page = Map::new();
-        page.insert(name.to_owned(), views.into());
-        page.insert("next_cursor".to_owned(), cursor.into());
-        page.into()
+        let next_cursor = items.last().filter(|_| more).map(id);
+        Self { name, items: items.into_iter().map(view).collect(), next_cursor }
+    }
+}
+
+impl<V: Serialize> Serialize for Page<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut page = serializer.serialize_map(Some(2))?;
+        page.serialize_entry(self.name, &self.items)?;
+        page.serialize_entry("next_cursor", &self.next_cursor)?;
+        page.end()
     }
 }

@@ -1,0 +1,62 @@
+//! `serve` and `migrate`: the commands that are the server's own process.
+
+use std::sync::Arc;
+
+use super::failure::Failure;
+use crate::app::{App, StartError};
+use crate::clock::Clock;
+use crate::config::SettingsArgs;
+use crate::{server, telemetry};
+
+/// Run API and worker in one process: the embedded default
+///
+/// Without any setting: SQLite in ./data, the in-process queue, loopback only. The admin API key is printed
+/// once, at the first start. Flags and environment variables are the same settings.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  agenthook serve\n  \
+    LITELLM_API_KEY=sk-… agenthook serve --litellm-base-url http://litellm:4000\n  \
+    DATABASE_URL=postgres://… AGENTHOOK_ENCRYPTION_KEYS=… AGENTHOOK_ADMIN_KEY=ahk_… agenthook serve")]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Bring the database up to date, and end
+///
+/// `serve` does the same at its start unless it is told --no-migrate.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  agenthook migrate --database-url postgres://…")]
+pub(super) struct Migrate {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let settings = self.settings.resolve().map_err(StartError::from)?;
+        telemetry::start(&settings);
+        let app = App::start(settings, Clock::system()).await?;
+        Ok(server::serve(Arc::new(app)).await?)
+    }
+}
+
+impl Migrate {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let mut settings = self.settings.resolve().map_err(StartError::from)?;
+        settings.migrate = true;
+        telemetry::start(&settings);
+        let kind = settings.database_url.clone();
+        crate::app::migrate(&settings).await?;
+        anstream::println!("{kind:?} is up to date");
+        Ok(())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Setting(error) => Self::Usage(error.to_string()),
+            StartError::Fault(message) => Self::Fault(message),
+        }
+    }
+}

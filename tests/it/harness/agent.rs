@@ -1,0 +1,92 @@
+//! An agent under test, and the sender that holds its secret.
+
+use agenthook::model::{SchemeName, SecretEncoding};
+use agenthook::signature::{Scheme, SigningKey};
+use serde_json::{Value, json};
+
+use super::Server;
+
+/// An agent and its secret.
+#[derive(Clone)]
+pub struct Agent {
+    pub id: String,
+    pub secret: String,
+    pub webhook_url: String,
+    http: reqwest::Client,
+}
+
+/// What came back of a hook.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Answer {
+    /// The execution that the answer names.
+    pub fn execution_id(&self) -> String {
+        self.body["execution_id"].as_str().unwrap_or_else(|| panic!("no execution: {}", self.text)).to_owned()
+    }
+}
+
+impl Agent {
+    pub(super) async fn create(server: &Server, fields: Value) -> Self {
+        let mut agent = json!({
+            "tenant_id": "acme", "name": "Triage", "system_prompt": "You triage tickets.",
+            "llm_config": {"model": "gpt-4o-mini"}, "trigger": {"type": "webhook"},
+        });
+        for (name, value) in fields.as_object().expect("an object of fields") {
+            agent[name] = value.clone();
+        }
+        let tenant = json!({"tenant_id": agent["tenant_id"]});
+        let (status, _) = server.api("POST", "/api/v1/tenants", Some(tenant)).await;
+        assert!(matches!(status, 201 | 409), "the tenant is there");
+        let (status, body) = server.api("POST", "/api/v1/agents", Some(agent)).await;
+        assert_eq!(status, 201, "{body}");
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            id: text("agent_id"),
+            secret: text("webhook_secret"),
+            webhook_url: text("webhook_url"),
+            http: server.http.clone(),
+        }
+    }
+
+    /// The header value that signs these bytes.
+    pub fn signature(&self, body: &[u8]) -> String {
+        sign(&self.secret, SecretEncoding::Base64, body)
+    }
+
+    /// Signs and posts.
+    pub async fn post(&self, body: impl AsRef<[u8]>) -> Answer {
+        self.post_with(body, &[]).await
+    }
+
+    /// Signs and posts with further headers.
+    pub async fn post_with(&self, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> Answer {
+        let signature = self.signature(body.as_ref());
+        let mut all = vec![("content-type", "application/json"), ("x-hub-signature-256", signature.as_str())];
+        all.extend_from_slice(headers);
+        self.post_raw(body.as_ref(), &all).await
+    }
+
+    /// Posts with exactly these headers.
+    pub async fn post_raw(&self, body: &[u8], headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.http.post(&self.webhook_url).body(body.to_vec());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.expect("the server answers");
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.expect("a whole answer");
+        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+    }
+}
+
+/// A `hub` signature.
+pub fn sign(secret: &str, encoding: SecretEncoding, body: &[u8]) -> String {
+    let key = SigningKey::new(&secret.into(), encoding).expect("a usable secret");
+    Scheme::of(SchemeName::Hub).sign(&key, body).remove(0).1
+}
