@@ -1,6 +1,6 @@
 //! The HTTP server: every route on one screen, and the life of a server process.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,14 +140,21 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
     Ok(server)
 }
 
+/// Opens the listen address, before anything else is started.
+///
+/// # Errors
+/// It is in use, or not this machine's.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .map_err(|error| StartError::Fault(format!("AGENTHOOK_BIND: {address} cannot be used: {error}")))
+}
+
 /// The all-in-one: API and worker in this process, until SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// The address cannot be used, or the server fails.
-pub async fn serve(app: Arc<App>) -> Result<(), StartError> {
-    let bind = app.settings.bind;
-    let fault = |error| StartError::Fault(format!("AGENTHOOK_BIND: {bind} cannot be used: {error}"));
-    let listener = TcpListener::bind(bind).map_err(fault)?;
+/// The listener cannot be used.
+pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartError> {
+    let fault = |error: std::io::Error| StartError::Fault(format!("AGENTHOOK_BIND cannot be used: {error}"));
     let address = listener.local_addr().map_err(fault)?;
     let server = listen(app.clone(), listener).map_err(fault)?;
     let handle = server.handle();

@@ -86,6 +86,12 @@ pub(super) struct Answer {
 }
 
 impl Api {
+    /// A server of our own, of which everything is known.
+    pub(super) fn at(base: Url, key: SecretString) -> Result<Self, Failure> {
+        let args = ApiArgs { server: Some(base.into()), api_key: Some(key), json: false };
+        args.api()
+    }
+
     pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
         self.ask(self.request(Method::GET, path).query(query)).await
     }

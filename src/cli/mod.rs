@@ -14,6 +14,7 @@ mod input;
 mod key;
 mod output;
 mod paging;
+mod quickstart;
 mod send;
 mod serve;
 mod sign;
@@ -39,6 +40,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Quickstart(quickstart::Quickstart),
     Serve(Box<serve::Serve>),
     Migrate(Box<serve::Migrate>),
     Tenant(tenant::Tenant),
@@ -56,6 +58,7 @@ pub async fn run() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let outcome = match command {
+        Command::Quickstart(command) => command.run().await,
         Command::Serve(command) => command.run().await,
         Command::Migrate(command) => command.run().await,
         Command::Tenant(command) => command.run().await,

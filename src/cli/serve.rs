@@ -35,8 +35,9 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let settings = self.settings.resolve().map_err(StartError::from)?;
         telemetry::start(&settings);
+        let listener = server::bind(settings.bind)?;
         let app = App::start(settings, Clock::system()).await?;
-        Ok(server::serve(Arc::new(app)).await?)
+        Ok(server::serve(Arc::new(app), listener).await?)
     }
 }
 

@@ -72,7 +72,10 @@ pub fn admin_key_fault(key: &SecretString) -> Option<SettingError> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+///
+/// # Errors
+/// The file system's.
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let draft = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;

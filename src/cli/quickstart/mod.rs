@@ -1,0 +1,192 @@
+//! `quickstart`: the whole main job from nothing, in front of the reader's eyes.
+
+mod demo;
+mod litellm;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::api::Api;
+use super::failure::Failure;
+use super::{curl, output, trace};
+use crate::app::{App, StartError};
+use crate::clock::Clock;
+use crate::config::{self, SettingsArgs};
+use crate::{server, telemetry};
+use litellm::Proxy;
+
+/// Where the server listens unless it is told otherwise or the port is taken.
+const USUAL: &str = "127.0.0.1:8000";
+
+/// Run the whole main job from nothing: LiteLLM, server, agent, one signed ticket and its trace
+///
+/// Installs a LiteLLM proxy into a virtual environment (the first time: about a minute), starts it on a mock
+/// model that needs no API key, starts the server on SQLite, makes a demo tenant and agent, sends one signed
+/// ticket and shows its trace. Then it stays up until Ctrl-C. A second run reuses everything.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  agenthook quickstart
+  LITELLM_BASE_URL=http://127.0.0.1:4000 LITELLM_API_KEY=sk-… agenthook quickstart --model gpt-4o-mini")]
+pub(super) struct Quickstart {
+    /// Use this LiteLLM proxy instead of installing one; it needs LITELLM_API_KEY too
+    #[arg(long, env = "LITELLM_BASE_URL", value_name = "URL")]
+    litellm_base_url: Option<String>,
+
+    /// The key for that proxy
+    #[arg(long, env = "LITELLM_API_KEY", value_name = "KEY", hide_env_values = true)]
+    litellm_api_key: Option<SecretString>,
+
+    /// The same by its other name: the proxy's master key
+    #[arg(long, env = "LITELLM_MASTER_KEY", value_name = "KEY", hide_env_values = true)]
+    litellm_master_key: Option<SecretString>,
+
+    /// The model of the demo agent [default: agenthook-mock, else the first that the proxy lists]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+
+    /// Listen address [default: 127.0.0.1:8000, or a free port if that is taken]
+    #[arg(long, env = "AGENTHOOK_BIND", value_name = "ADDR:PORT")]
+    bind: Option<String>,
+
+    /// Where everything is kept; remove it to begin anew
+    #[arg(long, value_name = "DIR", default_value = ".agenthook")]
+    dir: PathBuf,
+}
+
+impl Quickstart {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let data_dir = self.dir.join("quickstart");
+        std::fs::create_dir_all(&data_dir).map_err(|error| {
+            Failure::Fault(format!("--dir: {} cannot be used: {error}", data_dir.display()))
+        })?;
+        let mut args = SettingsArgs {
+            litellm_base_url: self.litellm_base_url.filter(|url| !url.trim().is_empty()),
+            litellm_api_key: self.litellm_api_key,
+            litellm_master_key: self.litellm_master_key,
+            data_dir: Some(data_dir.clone()),
+            log: Some("warn,actix_server=error".into()),
+            log_format: Some("text".into()),
+            ..SettingsArgs::default()
+        };
+        let admin_key = admin_key(&data_dir)?;
+        args.admin_key = Some(admin_key.clone());
+
+        let mut proxy = None;
+        if let Some(url) = &args.litellm_base_url {
+            step(1, &format!("LiteLLM: the proxy at {url}"))?;
+        } else {
+            step(1, "LiteLLM: a local proxy with a mock model")?;
+            let started = Proxy::start(&self.dir).await?;
+            args.litellm_base_url = Some(started.url.clone());
+            args.litellm_api_key = None;
+            args.litellm_master_key = Some(started.master_key.clone());
+            proxy = Some(started);
+        }
+
+        let listener = match &self.bind {
+            Some(_) => None,
+            None => {
+                server::bind(USUAL.parse().expect("an address")).ok().or(Some(server::bind(free_port())?))
+            }
+        };
+        args.bind = match &listener {
+            Some(listener) => Some(listener.local_addr()?.to_string()),
+            None => self.bind.clone(),
+        };
+        let settings = args.resolve().map_err(StartError::from)?;
+        telemetry::start(&settings);
+        let listener = match listener {
+            Some(listener) => listener,
+            None => server::bind(settings.bind)?,
+        };
+        let public_url = settings.public_url.clone();
+        step(2, &format!("Server: {public_url} on SQLite in {}", data_dir.display()))?;
+        let app = Arc::new(App::start(settings, Clock::system()).await?);
+        let serving = tokio::spawn(server::serve(app.clone(), listener));
+
+        wait_for(&app, proxy.as_mut()).await?;
+        let api = Api::at(public_url, admin_key.clone())?;
+        let model = match self.model {
+            Some(model) => model,
+            None => demo::pick_model(&app).await?,
+        };
+        step(3, &format!("Demo: tenant `demo`, agent `Ticket triage` on model {model}"))?;
+        let demo = demo::prepare(&api, &model).await?;
+        step(4, "One signed ticket")?;
+        let ended = demo.send_ticket(&api).await?;
+        output::print(format!("\n{}\n", indented(&trace::of(&ended))))?;
+        self::next_steps(&demo, &app, &admin_key)?;
+
+        match serving.await {
+            Ok(outcome) => outcome?,
+            Err(_) => return Err(Failure::Fault("the server ended unexpectedly".into())),
+        }
+        drop(proxy);
+        output::print("stopped; run it again and everything is still there")
+    }
+}
+
+/// What the reader can do now.
+fn next_steps(demo: &demo::Demo, app: &App, admin_key: &SecretString) -> Result<(), Failure> {
+    let ticket = demo::TICKET.as_bytes();
+    let command = curl::command(&demo.webhook_url, &demo.sign(ticket), ticket, Path::new("-"))?;
+    let server = app.settings.public_url.as_str().trim_end_matches('/');
+    output::print(format!(
+        "Send one yourself (the same bytes again within five minutes are the same delivery):\n\n  {command}\n\n\
+         Look around:\n\n  export AGENTHOOK_URL={server} AGENTHOOK_API_KEY={}\n  agenthook executions list\n\n\
+         Running until Ctrl-C.",
+        admin_key.expose_secret()
+    ))
+}
+
+/// Waits until the proxy answers; a proxy of ours may also die.
+async fn wait_for(app: &App, mut proxy: Option<&mut Proxy>) -> Result<(), Failure> {
+    const PATIENCE: Duration = Duration::from_secs(120);
+    let start = Instant::now();
+    let spinner = litellm::spinner("LiteLLM starts (about ten seconds)");
+    loop {
+        let Err(error) = app.llm.liveliness().await else {
+            spinner.finish_and_clear();
+            return Ok(());
+        };
+        if let Some(proxy) = proxy.as_mut() {
+            proxy.still_runs()?;
+        } else if start.elapsed() > Duration::from_secs(5) {
+            return Err(Failure::Fault(format!("LITELLM_BASE_URL: {}", error.message)));
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(Failure::Fault(format!("LiteLLM does not answer: {}", error.message)));
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// The key of the demo's admin: made at the first run, kept beside the data.
+fn admin_key(data_dir: &Path) -> Result<SecretString, Failure> {
+    let path = data_dir.join("admin.key");
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        return Ok(text.trim().to_owned().into());
+    }
+    let key = config::generate_admin_key();
+    config::write_private(&path, key.expose_secret())
+        .map_err(|error| Failure::Fault(format!("{} cannot be written: {error}", path.display())))?;
+    Ok(key)
+}
+
+fn free_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn step(number: usize, text: &str) -> Result<(), Failure> {
+    use owo_colors::OwoColorize;
+    output::print(format!("{} {text}", format!("[{number}/4]").bold()))
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
