@@ -65,7 +65,9 @@ pub fn admin_key_fault(key: &SecretString) -> Option<SettingError> {
     });
     (!good).then(|| SettingError {
         name: "AGENTHOOK_ADMIN_KEY",
-        problem: format!("must be `{PREFIX}` and at least {MIN_CHARS} more printable characters without spaces"),
+        problem: format!(
+            "must be `{PREFIX}` and at least {MIN_CHARS} more printable characters without spaces"
+        ),
     })
 }
 

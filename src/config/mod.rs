@@ -161,17 +161,28 @@ impl SettingsArgs {
     /// # Errors
     /// The first setting that cannot be used.
     pub fn resolve(self) -> Result<Settings, SettingError> {
-        let data_dir = self.data_dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| "./data".into());
-        let bind: SocketAddr = parse("AGENTHOOK_BIND", self.bind, "127.0.0.1:8000", "an address and a port such as 127.0.0.1:8000")?;
+        let data_dir =
+            self.data_dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| "./data".into());
+        let bind: SocketAddr = parse(
+            "AGENTHOOK_BIND",
+            self.bind,
+            "127.0.0.1:8000",
+            "an address and a port such as 127.0.0.1:8000",
+        )?;
         let log_format = match filled(self.log_format).as_deref() {
             None => None,
             Some("text") => Some(LogFormat::Text),
             Some("json") => Some(LogFormat::Json),
-            Some(other) => return Err(fault("AGENTHOOK_LOG_FORMAT", format!("`{other}` is neither text nor json"))),
+            Some(other) => {
+                return Err(fault("AGENTHOOK_LOG_FORMAT", format!("`{other}` is neither text nor json")));
+            }
         };
         let log = filled(self.log).unwrap_or_else(|| "info".into());
         if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            return Err(fault("AGENTHOOK_LOG", format!("`{log}` is no level (error, warn, info, debug, trace) and no filter")));
+            return Err(fault(
+                "AGENTHOOK_LOG",
+                format!("`{log}` is no level (error, warn, info, debug, trace) and no filter"),
+            ));
         }
         Ok(Settings {
             database_url: database_url(self.database_url, &data_dir)?,
@@ -181,8 +192,20 @@ impl SettingsArgs {
             bind,
             encryption_keys: secret(self.encryption_keys),
             admin_key: secret(self.admin_key),
-            max_body_bytes: number("AGENTHOOK_MAX_BODY_BYTES", self.max_body_bytes, 1_048_576, 1, 26_214_400)?,
-            worker_concurrency: number("AGENTHOOK_WORKER_CONCURRENCY", self.worker_concurrency, 256, 1, 10_000)?,
+            max_body_bytes: number(
+                "AGENTHOOK_MAX_BODY_BYTES",
+                self.max_body_bytes,
+                1_048_576,
+                1,
+                26_214_400,
+            )?,
+            worker_concurrency: number(
+                "AGENTHOOK_WORKER_CONCURRENCY",
+                self.worker_concurrency,
+                256,
+                1,
+                10_000,
+            )?,
             accept_queue: number("AGENTHOOK_ACCEPT_QUEUE", self.accept_queue, 4096, 1, 100_000)?,
             max_llm_response_bytes: number(
                 "AGENTHOOK_MAX_LLM_RESPONSE_BYTES",
@@ -191,7 +214,13 @@ impl SettingsArgs {
                 1024,
                 104_857_600,
             )?,
-            database_connections: number("AGENTHOOK_DATABASE_CONNECTIONS", self.database_connections, 16, 2, 1000)? as u32,
+            database_connections: number(
+                "AGENTHOOK_DATABASE_CONNECTIONS",
+                self.database_connections,
+                16,
+                2,
+                1000,
+            )? as u32,
             migrate: !self.no_migrate,
             data_dir,
             log,
@@ -242,7 +271,10 @@ fn http_url(name: &'static str, text: Option<String>, default: &str) -> Result<U
         return Err(fault(name, format!("`{url}` is not an http:// or https:// URL without a query")));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(fault(name, "must not carry a user name or a password: it is shown in answers and logs".into()));
+        return Err(fault(
+            name,
+            "must not carry a user name or a password: it is shown in answers and logs".into(),
+        ));
     }
     Ok(url)
 }
@@ -270,7 +302,9 @@ mod tests {
     #[test]
     fn nothing_given_is_the_embedded_default() {
         let settings = SettingsArgs::default().resolve().expect("defaults are valid");
-        assert!(matches!(settings.database_url, DatabaseUrl::Sqlite(path) if path.ends_with("data/agenthook.db")));
+        assert!(
+            matches!(settings.database_url, DatabaseUrl::Sqlite(path) if path.ends_with("data/agenthook.db"))
+        );
         assert_eq!(settings.bind.to_string(), "127.0.0.1:8000");
         assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8000/");
         assert_eq!(settings.max_body_bytes, 1_048_576);
@@ -292,7 +326,9 @@ mod tests {
     #[test]
     fn limits_at_their_limits() {
         let with = |bytes: &str| {
-            SettingsArgs { max_body_bytes: Some(bytes.into()), ..SettingsArgs::default() }.resolve().map(|s| s.max_body_bytes)
+            SettingsArgs { max_body_bytes: Some(bytes.into()), ..SettingsArgs::default() }
+                .resolve()
+                .map(|s| s.max_body_bytes)
         };
         assert_eq!(with("26214400").ok(), Some(26_214_400));
         assert_eq!(with("1").ok(), Some(1));

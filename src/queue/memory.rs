@@ -31,8 +31,12 @@ pub(super) async fn work<H, F>(
     // A stream that ends would end the worker before the calls under way have: it waits for its stop instead.
     .chain(futures_util::stream::pending());
     let unused = sink::drain().sink_map_err(|never| match never {});
-    let unused: Box<dyn futures_util::Sink<_, Error = MemoryStorageError> + Send + Sync + Unpin> = Box::new(unused);
-    let storage = MemoryStorage::new_with(MemorySink::new(Arc::new(futures_util::lock::Mutex::new(unused))), tasks.boxed());
+    let unused: Box<dyn futures_util::Sink<_, Error = MemoryStorageError> + Send + Sync + Unpin> =
+        Box::new(unused);
+    let storage = MemoryStorage::new_with(
+        MemorySink::new(Arc::new(futures_util::lock::Mutex::new(unused))),
+        tasks.boxed(),
+    );
     let run = move |id: ExecutionId| {
         let handler = handler.clone();
         async move {
