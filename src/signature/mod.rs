@@ -5,8 +5,8 @@
 //! choose how strictly it is checked. Everything here works on raw bytes and knows neither a web
 //! framework nor a clock of its own; a header comes in through [`HeaderSource`].
 //!
-//! One scheme exists today. A further one is a variant of [`SchemeName`], its rules beside
-//! [`hub`](self::hub), and an arm in each `match` below; the compiler lists them.
+//! One scheme exists today. A further one is a variant of [`SchemeName`], a file with its rules beside
+//! `hub.rs`, and an arm in each `match` below: the compiler lists them.
 
 mod hub;
 mod key;

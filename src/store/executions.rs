@@ -8,16 +8,16 @@ use super::row::word;
 use super::{Result, Store, on_read};
 use crate::model::{
     AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, ExecutionStatus, TenantId, Time, Timing,
-    Usage,
+    Trace, Usage,
 };
 
 statements! {
-    GET = "SELECT execution_id, tenant_id, agent_id, agent_version, status, payload, output, error, model, key_source,
-            usage, cost_nano, llm_ms, received_at, started_at, finished_at, tries, due_at
+    GET = "SELECT execution_id, tenant_id, agent_id, agent_version, status, error, model, key_source, usage, cost_nano,
+            llm_ms, received_at, started_at, finished_at, tries, due_at, payload, output
         FROM executions WHERE execution_id = $1";
     // Newest first by id: version 7 ids sort by time. The page costs the same wherever it stands.
-    LIST = "SELECT execution_id, tenant_id, agent_id, agent_version, status, payload, output, error, model, key_source,
-            usage, cost_nano, llm_ms, received_at, started_at, finished_at, tries, due_at
+    LIST = "SELECT execution_id, tenant_id, agent_id, agent_version, status, error, model, key_source, usage, cost_nano,
+            llm_ms, received_at, started_at, finished_at, tries, due_at
         FROM executions
         WHERE ($1 IS NULL OR tenant_id = $1) AND ($2 IS NULL OR agent_id = $2) AND ($3 IS NULL OR status = $3)
             AND ($4 IS NULL OR received_at >= $4) AND ($5 IS NULL OR received_at < $5)
@@ -51,8 +51,6 @@ struct Row {
     agent_id: Uuid,
     agent_version: i32,
     status: String,
-    payload: Vec<u8>,
-    output: Option<String>,
     error: Option<Json<ExecutionError>>,
     model: Option<String>,
     key_source: Option<String>,
@@ -66,6 +64,14 @@ struct Row {
     due_at: Option<Time>,
 }
 
+#[derive(sqlx::FromRow)]
+struct TraceRow {
+    #[sqlx(flatten)]
+    execution: Row,
+    payload: Vec<u8>,
+    output: Option<String>,
+}
+
 impl TryFrom<Row> for Execution {
     type Error = super::Error;
     fn try_from(row: Row) -> Result<Self> {
@@ -75,8 +81,6 @@ impl TryFrom<Row> for Execution {
             agent_id: AgentId(row.agent_id),
             agent_version: row.agent_version,
             status: word(&row.status)?,
-            payload: row.payload,
-            output: row.output,
             error: row.error.map(|json| json.0),
             model: row.model,
             key_source: row.key_source.as_deref().map(word).transpose()?,
@@ -90,7 +94,6 @@ impl TryFrom<Row> for Execution {
             },
             tries: row.tries.try_into().unwrap_or_default(),
             due_at: row.due_at,
-            attempts: Vec::new(),
         })
     }
 }
@@ -128,19 +131,22 @@ impl TryFrom<AttemptRow> for Attempt {
 }
 
 impl Store {
-    /// One execution with its attempts.
+    /// One execution with everything about it.
     ///
     /// # Errors
     /// The database's.
-    pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>> {
-        let row: Option<Row> =
+    pub async fn trace(&self, id: ExecutionId) -> Result<Option<Trace>> {
+        let row: Option<TraceRow> =
             on_read!(self, |conn| sqlx::query_as(GET).bind(id.0).fetch_optional(conn).await)?;
         let Some(row) = row else { return Ok(None) };
         let attempts: Vec<AttemptRow> =
             on_read!(self, |conn| sqlx::query_as(ATTEMPTS).bind(id.0).fetch_all(conn).await)?;
-        let mut execution = Execution::try_from(row)?;
-        execution.attempts = attempts.into_iter().map(Attempt::try_from).collect::<Result<_>>()?;
-        Ok(Some(execution))
+        Ok(Some(Trace {
+            execution: row.execution.try_into()?,
+            payload: row.payload,
+            output: row.output,
+            attempts: attempts.into_iter().map(Attempt::try_from).collect::<Result<_>>()?,
+        }))
     }
 
     /// Up to `limit` executions, the newest first, without their attempts.

@@ -1,0 +1,207 @@
+//! An agent's settings as flags. What has no flag is written in a `--file`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Number, Value, json};
+
+use super::super::failure::Failure;
+use super::super::input;
+use super::super::key::{ENCODINGS, SCHEMES};
+use crate::model::TenantId;
+
+#[derive(Args)]
+pub(super) struct SpecArgs {
+    /// Its name, for people
+    #[arg(long)]
+    name: Option<String>,
+    /// active takes webhooks, paused refuses them for now, archived for good
+    #[arg(long, value_parser = PossibleValuesParser::new(["active", "paused", "archived"]))]
+    status: Option<String>,
+    /// A model of the LiteLLM proxy
+    #[arg(long)]
+    model: Option<String>,
+    /// What the model is told about its task, byte for byte
+    #[arg(long, value_name = "TEXT", conflicts_with = "system_prompt_file")]
+    system_prompt: Option<String>,
+    /// The same from a file; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    system_prompt_file: Option<PathBuf>,
+    /// Sampling temperature, 0 to 2
+    #[arg(long, value_name = "NUMBER")]
+    temperature: Option<Number>,
+    /// The longest answer, in tokens
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u32>,
+    /// How long one LLM call may take
+    #[arg(long, value_name = "SECONDS")]
+    timeout_seconds: Option<u32>,
+    /// LLM calls in all before a failing execution is given up
+    #[arg(long, value_name = "N")]
+    max_attempts: Option<u32>,
+    /// A JSON Schema that payloads must match
+    #[arg(long, value_name = "FILE", help_heading = "Webhook")]
+    schema: Option<PathBuf>,
+    /// Take any JSON
+    #[arg(long, conflicts_with = "schema", help_heading = "Webhook")]
+    no_schema: bool,
+    /// How its senders sign
+    #[arg(long, help_heading = "Webhook", value_parser = PossibleValuesParser::new(SCHEMES))]
+    scheme: Option<String>,
+    /// How the secret's text becomes the key (utf8 for senders that use the text itself, as GitHub does)
+    #[arg(long, value_name = "ENCODING", help_heading = "Webhook", value_parser = PossibleValuesParser::new(ENCODINGS))]
+    secret_encoding: Option<String>,
+    /// A secret that the sender made, in a file; `-` is standard input. Without it one is generated
+    #[arg(long, value_name = "FILE", help_heading = "Webhook")]
+    webhook_secret_file: Option<PathBuf>,
+    /// What makes two webhooks the same delivery: their id header, or their bodies
+    #[arg(long, value_name = "BY", help_heading = "Webhook", value_parser = PossibleValuesParser::new(["id", "body"]))]
+    dedupe: Option<String>,
+}
+
+impl SpecArgs {
+    /// Whether what an agent cannot do without is there.
+    pub(super) fn is_enough(&self) -> bool {
+        self.name.is_some() && self.model.is_some()
+    }
+
+    /// The body of a POST.
+    pub(super) fn to_create(&self, tenant: &TenantId, no_webhook: bool) -> Result<Value, Failure> {
+        let mut body = self.changes(&Value::Null)?;
+        body.insert("tenant_id".into(), tenant.as_str().into());
+        match (no_webhook, body.contains_key("trigger")) {
+            (true, true) => {
+                return Err(Failure::Usage(
+                    "--no-webhook leaves nothing for the flags about the webhook".into(),
+                ));
+            }
+            (false, false) => drop(body.insert("trigger".into(), json!({"type": "webhook"}))),
+            _ => {}
+        }
+        Ok(body.into())
+    }
+
+    /// The body of a PATCH of this agent.
+    pub(super) fn to_update(&self, present: &Value) -> Result<Value, Failure> {
+        let body = self.changes(present)?;
+        if body.is_empty() {
+            return Err(Failure::Usage("nothing to change: see agenthook agent update --help".into()));
+        }
+        Ok(body.into())
+    }
+
+    /// The members that the flags touch, each whole: what the flags leave alone is as it is at `present`.
+    fn changes(&self, present: &Value) -> Result<Map<String, Value>, Failure> {
+        let prompt = match (&self.system_prompt, &self.system_prompt_file) {
+            (Some(text), _) => Some(text.clone()),
+            (None, Some(path)) => Some(input::text(path)?),
+            (None, None) => None,
+        };
+        let secret = self.webhook_secret_file.as_deref().map(input::secret).transpose()?;
+        let schema = match &self.schema {
+            Some(path) => Some(input::json(path)?),
+            None => self.no_schema.then_some(Value::Null),
+        };
+        let dedupe = self.dedupe.as_ref().map(|by| {
+            let mut dedupe = object(present.pointer("/trigger/dedupe"));
+            dedupe.insert("by".into(), by.as_str().into());
+            Value::Object(dedupe)
+        });
+
+        let mut body = filled([
+            ("name", self.name.clone().map(Value::from)),
+            ("status", self.status.clone().map(Value::from)),
+            ("system_prompt", prompt.map(Value::from)),
+            ("timeout_seconds", self.timeout_seconds.map(Value::from)),
+        ]);
+        let parts = [
+            (
+                "llm_config",
+                filled([
+                    ("model", self.model.clone().map(Value::from)),
+                    ("temperature", self.temperature.clone().map(Value::Number)),
+                    ("max_tokens", self.max_tokens.map(Value::from)),
+                ]),
+            ),
+            ("retry", filled([("max_attempts", self.max_attempts.map(Value::from))])),
+            (
+                "trigger",
+                filled([
+                    ("scheme", self.scheme.clone().map(Value::from)),
+                    ("secret_encoding", self.secret_encoding.clone().map(Value::from)),
+                    ("payload_schema", schema),
+                    ("secret", secret.map(|secret| Value::from(secret.expose_secret()))),
+                    ("dedupe", dedupe),
+                ]),
+            ),
+        ];
+        for (name, changes) in parts {
+            if !changes.is_empty() {
+                let mut whole = object(present.get(name));
+                if name == "trigger" {
+                    whole.entry("type").or_insert_with(|| "webhook".into());
+                }
+                whole.extend(changes);
+                body.insert(name.into(), whole.into());
+            }
+        }
+        Ok(body)
+    }
+}
+
+fn filled<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn object(value: Option<&Value>) -> Map<String, Value> {
+    value.and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        spec: SpecArgs,
+    }
+
+    fn spec(flags: &[&str]) -> SpecArgs {
+        Flags::try_parse_from([&["x"], flags].concat()).expect("flags").spec
+    }
+
+    #[test]
+    fn flags_become_the_body_of_a_post() {
+        let tenant: TenantId = "acme".parse().expect("an id");
+        let flags = ["--name", "n", "--model", "m", "--temperature", "0.2", "--secret-encoding", "hex"];
+        let body = spec(&flags).to_create(&tenant, false).expect("a body");
+        assert_eq!(
+            body,
+            json!({"tenant_id": "acme", "name": "n", "llm_config": {"model": "m", "temperature": 0.2},
+                "trigger": {"type": "webhook", "secret_encoding": "hex"}})
+        );
+        let bare = spec(&["--name", "n", "--model", "m"]);
+        assert_eq!(bare.to_create(&tenant, false).expect("a body")["trigger"], json!({"type": "webhook"}));
+        assert!(bare.to_create(&tenant, true).expect("a body").get("trigger").is_none());
+        assert!(spec(&flags).to_create(&tenant, true).is_err());
+        assert!(Flags::try_parse_from(["x", "--temperature", "NaN"]).is_err());
+    }
+
+    #[test]
+    fn a_change_keeps_what_no_flag_touches() {
+        let present = json!({"name": "n", "llm_config": {"model": "m", "temperature": 1}, "retry": {"backoff": "exponential"},
+            "trigger": {"type": "webhook", "payload_schema": {}, "dedupe": {"by": "id", "window_seconds": 5}}});
+        let flags = ["--model", "m2", "--max-attempts", "1", "--no-schema", "--dedupe", "body"];
+        assert_eq!(
+            spec(&flags).to_update(&present).expect("a body"),
+            json!({"llm_config": {"model": "m2", "temperature": 1}, "retry": {"backoff": "exponential", "max_attempts": 1},
+                "trigger": {"type": "webhook", "payload_schema": null, "dedupe": {"by": "body", "window_seconds": 5}}})
+        );
+        assert!(spec(&[]).to_update(&present).is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! The management API as a client sees it: one server, one key, JSON both ways.
+
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::redirect::Policy;
+use reqwest::{Method, RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::failure::Failure;
+use super::output;
+
+const DEFAULT_URL: &str = "http://127.0.0.1:8000";
+/// Longer than any answer of the API takes.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+#[command(next_help_heading = "Server")]
+pub(super) struct ApiArgs {
+    /// Where agenthook runs [default: http://127.0.0.1:8000]
+    #[arg(long, value_name = "URL", env = "AGENTHOOK_URL", global = true)]
+    server: Option<String>,
+
+    /// The API key, ahk_…; the variable keeps it out of the shell's history
+    #[arg(long, value_name = "KEY", env = "AGENTHOOK_API_KEY", hide_env_values = true, global = true)]
+    api_key: Option<SecretString>,
+
+    /// Print the server's JSON instead of text for people
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+impl ApiArgs {
+    /// The server with the key. An empty variable is an unset one.
+    pub(super) fn api(&self) -> Result<Api, Failure> {
+        let key = self.api_key.clone().filter(|key| !key.expose_secret().trim().is_empty());
+        let key = key.ok_or_else(|| {
+            Failure::Usage(
+                "AGENTHOOK_API_KEY is not set: export AGENTHOOK_API_KEY=ahk_… with the admin key that `agenthook serve` \
+                 printed at its first start (or the AGENTHOOK_ADMIN_KEY it was given)"
+                    .into(),
+            )
+        })?;
+        Ok(Api { key: Some(key), ..self.anonymous()? })
+    }
+
+    /// The server's URL as it was given.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.server.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The server without a key: all that a sender of webhooks has.
+    pub(super) fn anonymous(&self) -> Result<Api, Failure> {
+        let text = self.server().unwrap_or(DEFAULT_URL);
+        let base =
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let base = base.ok_or_else(|| {
+            Failure::Usage(format!("AGENTHOOK_URL: `{text}` is not an http:// or https:// URL"))
+        })?;
+        let mut client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(Policy::none())
+            .user_agent(concat!("agenthook/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&base) {
+            // a proxy for the world cannot reach this machine
+            client = client.no_proxy();
+        }
+        let http = client.build().map_err(|error| Failure::Fault(format!("no HTTP client: {error}")))?;
+        Ok(Api { http, base, key: None })
+    }
+}
+
+/// A server that can be asked.
+pub(super) struct Api {
+    http: reqwest::Client,
+    base: Url,
+    key: Option<SecretString>,
+}
+
+/// An answer's body: the text as the server sent it, and the JSON in it.
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) json: Value,
+}
+
+impl Api {
+    pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
+        self.ask(self.request(Method::GET, path).query(query)).await
+    }
+
+    pub(super) async fn write(&self, method: Method, path: &[&str], body: &Value) -> Result<Answer, Failure> {
+        self.ask(self.request(method, path).json(body)).await
+    }
+
+    pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, Failure> {
+        self.ask(self.request(Method::DELETE, path)).await
+    }
+
+    /// A request to this path below `/api/v1`.
+    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let request = self.http.request(method, self.url(&[&["api", "v1"], path].concat()));
+        match &self.key {
+            Some(key) => request.bearer_auth(key.expose_secret()),
+            None => request,
+        }
+    }
+
+    /// A signed delivery; the answer comes back whatever it is.
+    pub(super) async fn deliver(
+        &self,
+        agent: &str,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+    ) -> Result<(u16, String), Failure> {
+        let url = self.url(&["webhook", "agents", agent, "webhook"]);
+        let request = self.http.post(url).header("Content-Type", "application/json").body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let response = self.open(request).await?;
+        Ok((response.status().as_u16(), self.body(response).await?))
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
+    async fn open(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        request.send().await.map_err(|error| {
+            let url = self.base.as_str().trim_end_matches('/');
+            Failure::Fault(if error.is_timeout() {
+                format!("{url} did not answer within {} s", TIMEOUT.as_secs())
+            } else if error.is_connect() {
+                format!("cannot reach {url}: is `agenthook serve` running there? (AGENTHOOK_URL says where)")
+            } else {
+                format!("{url}: {}", chain(&error.without_url()))
+            })
+        })
+    }
+
+    async fn body(&self, response: Response) -> Result<String, Failure> {
+        response.text().await.map_err(|error| {
+            Failure::Fault(format!("{}: the answer broke off: {}", self.base, chain(&error.without_url())))
+        })
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let response = self.open(request).await?;
+        let status = response.status();
+        let text = self.body(response).await?;
+        if !status.is_success() {
+            return Err(Failure::Fault(refusal(status.as_u16(), &text)));
+        }
+        if text.is_empty() {
+            return Ok(Answer { text, json: Value::Null });
+        }
+        let json = serde_json::from_str(&text)
+            .map_err(|_| Failure::Fault(format!("{} is not agenthook: its answer is not JSON", self.base)))?;
+        Ok(Answer { text, json })
+    }
+}
+
+impl Answer {
+    /// For programs the server's own bytes, for people this.
+    pub(super) fn show(&self, json: bool, people: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+        match json {
+            true if self.text.is_empty() => Ok(()),
+            true => output::print(&self.text),
+            false => output::print(people(&self.json)),
+        }
+    }
+}
+
+/// A refused request in one line: what the problem document says, field by field.
+pub(super) fn refusal(status: u16, text: &str) -> String {
+    let problem: Value = serde_json::from_str(text).unwrap_or_default();
+    let word = |pointer| problem.pointer(pointer).and_then(Value::as_str);
+    let code = word("/code").or_else(|| word("/error"));
+    let detail = word("/detail").or_else(|| word("/title"));
+    let mut line = match (code, detail) {
+        (Some(code), Some(detail)) => format!("{status} {code}: {detail}"),
+        (Some(one), None) | (None, Some(one)) => format!("{status} {one}"),
+        (None, None) => format!("the server answered {status} without saying why"),
+    };
+    for fault in problem.pointer("/errors").and_then(Value::as_array).into_iter().flatten() {
+        let place = ["/instance_path", "/pointer", "/path"].iter().find_map(|p| fault.pointer(p)?.as_str());
+        let message = fault.pointer("/message").and_then(Value::as_str).unwrap_or("is wrong");
+        line.push_str(&format!("; {}: {message}", place.filter(|p| !p.is_empty()).unwrap_or("/")));
+    }
+    if let Some(request) = word("/request_id") {
+        line.push_str(&format!(" (request {request})"));
+    }
+    line
+}
+
+/// An error and what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    line
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_one_readable_line() {
+        let problem = r#"{"type":"about:blank","title":"Unprocessable","status":422,"code":"invalid_agent",
+            "detail":"the agent cannot be saved","request_id":"0198","errors":[
+            {"instance_path":"/llm_config/model","message":"must be a model"},{"instance_path":"","message":"odd"}]}"#;
+        assert_eq!(
+            refusal(422, problem),
+            "422 invalid_agent: the agent cannot be saved; /llm_config/model: must be a model; /: odd (request 0198)"
+        );
+        assert_eq!(refusal(401, r#"{"error":"Invalid signature"}"#), "401 Invalid signature");
+        assert_eq!(refusal(502, "<html>"), "the server answered 502 without saying why");
+    }
+
+    #[test]
+    fn the_server_may_live_below_a_path_and_ids_stay_one_segment() {
+        let api = |server: &str| {
+            ApiArgs { server: Some(server.to_owned()), api_key: None, json: false }
+                .anonymous()
+                .map(|api| api.base)
+        };
+        // A client needs the process's TLS provider, which main installs.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        assert_eq!(api(" ").expect("the default").as_str(), "http://127.0.0.1:8000/");
+        for wrong in ["localhost:8000", "ftp://h", "127.0.0.1", "http://"] {
+            assert!(matches!(api(wrong), Err(Failure::Usage(_))), "{wrong}");
+        }
+        let api = ApiArgs { server: Some("https://h/hooks/?x=1".into()), api_key: None, json: false };
+        let url = api.anonymous().expect("a URL").url(&["agents", "a/../b?"]);
+        assert_eq!(url.as_str(), "https://h/hooks/agents/a%2F..%2Fb%3F");
+    }
+}

@@ -1,0 +1,134 @@
+//! The command line: one file per command.
+//!
+//! `tenant`, `agent` and `executions` talk to a running server over its HTTP API, so they work from
+//! anywhere and see what every other client sees. `sign` and `verify` need nothing but the bytes. Tables
+//! are for people and `--json` is for programs: it prints the server's own JSON. Exit codes: 0 done, 1 a
+//! fault or a negative result, 2 wrong usage or a wrong setting, told in one line.
+
+mod agent;
+mod api;
+mod curl;
+mod executions;
+mod failure;
+mod input;
+mod key;
+mod output;
+mod paging;
+mod send;
+mod sign;
+mod tenant;
+mod trace;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Signed webhooks in, AI-agent runs in the middle.
+#[derive(Parser)]
+#[command(name = "agenthook", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(subcommand_help_heading = "Commands", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Tenant(tenant::Tenant),
+    Agent(agent::Agent),
+    Executions(executions::Executions),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
+    Send(send::Send),
+}
+
+/// Runs the command that the process was started with.
+pub async fn run() -> ExitCode {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return usage(&error),
+    };
+    let outcome = match command {
+        Command::Tenant(command) => command.run().await,
+        Command::Agent(command) => command.run().await,
+        Command::Executions(command) => command.run().await,
+        Command::Sign(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Send(command) => command.run().await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Help goes out as it is; everything else that clap finds becomes one line, like our own errors.
+fn usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nobody reads it any more if it cannot be written: `agenthook --help | head`.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(2)
+        }
+        _ => Failure::Usage(one_line(&error.to_string())).report(),
+    }
+}
+
+/// The message of a clap error without its prefix, its usage and its line ends.
+fn one_line(rendered: &str) -> String {
+    let message = rendered.split("\nUsage:").next().unwrap_or_default();
+    let message = message.split("\nFor more information").next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound_and_every_command_teaches() {
+        Cli::command().debug_assert();
+        fn check(command: &clap::Command) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no help");
+            if command.has_subcommands() {
+                command.get_subcommands().for_each(check);
+            } else {
+                let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(example.contains("agenthook "), "{name} shows no example");
+            }
+        }
+        Cli::command().get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn a_wrong_word_is_one_line() {
+        let line = |args: &[&str]| {
+            let error = Cli::try_parse_from(args).err().expect("wrong usage");
+            one_line(&error.to_string())
+        };
+        assert_eq!(
+            line(&["agenthook", "sign", "--scheme", "hup", "-"]),
+            "invalid value 'hup' for '--scheme <SCHEME>' [possible values: hub] tip: a similar value exists: 'hub'"
+        );
+        assert_eq!(
+            line(&["agenthook", "sign"]),
+            "the following required arguments were not provided: <FILE>"
+        );
+        assert!(line(&["agenthook", "singe"]).starts_with("unrecognized subcommand 'singe' tip: "));
+        assert!(
+            line(&["agenthook", "agent", "show", "x"]).starts_with("invalid value 'x' for '<AGENT_ID>': ")
+        );
+    }
+}
