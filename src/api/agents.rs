@@ -15,6 +15,7 @@ use crate::web::{Admin, ApiError, Json, Page, limit};
 /// How often a change is made anew because another one came first.
 const RACES: usize = 50;
 
+/// The list's query string.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {

@@ -10,6 +10,7 @@ use crate::model::{ExecutionStatus, TenantId, Time};
 use crate::store::ExecutionFilter;
 use crate::web::{Admin, ApiError, Page, limit};
 
+/// The list's query string.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {

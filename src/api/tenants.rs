@@ -56,6 +56,7 @@ struct Key {
     key: SecretString,
 }
 
+/// The list's query string.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {

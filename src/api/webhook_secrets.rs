@@ -13,6 +13,7 @@ use crate::web::{Admin, ApiError};
 /// Characters of a masked secret that are shown: enough to tell two apart.
 const SHOWN: usize = 4;
 
+/// Whether the secrets are shown whole.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {

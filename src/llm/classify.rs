@@ -13,7 +13,7 @@ mod wait;
 use serde_json::Value;
 
 use super::LlmError;
-use super::scrub::clean;
+use super::scrub::{clean, news};
 use super::transport::Answer;
 use crate::model::ErrorCode::{
     LlmAuth, LlmBadRequest, LlmBudgetExceeded, LlmInvalidResponse, LlmNoDeployment, LlmRateLimited,
@@ -36,7 +36,7 @@ pub(super) fn classify(answer: &Answer, model: &str) -> LlmError {
     let signs = Signs {
         status: answer.status,
         kind: error["type"].as_str().unwrap_or(""),
-        text: error["message"].as_str().unwrap_or(""),
+        text: news(error["message"].as_str().unwrap_or("")),
         shaped: error.is_object(),
         routed: answer.headers.contains_key("x-litellm-call-id"),
         provider: answer.headers.keys().any(|name| name.as_str().starts_with("llm_provider-")),

@@ -9,27 +9,37 @@
 /// Longest text that is passed on, in characters.
 const MAX_CHARS: usize = 500;
 
-/// From here on a message is LiteLLM's note to itself: routing, fallbacks, deployments.
-const NOTES: [&str; 8] = [
+/// From here on a message is LiteLLM's note to its operator: routing, fallbacks, deployments. The first four
+/// are 1.106.2's (a prompt too long for the model, a timeout, deployments in cooldown, any failure), the rest
+/// older proxies'.
+const NOTES: [&str; 10] = [
+    "\nmodel=",
+    "\n\nDeployment Info:",
+    "pre-call-checks=",
     "\n\nLiteLLM:",
+    "fallbacks=",
+    "cooldown_list=",
+    "Deployments=",
     "Received Model Group=",
     "Available Model Group Fallbacks",
     "LiteLLM Retried:",
-    "Error doing the fallback",
-    "cooldown_list=",
-    "Deployments=",
-    "pre-call-checks=",
 ];
 
 /// How keys and account ids of well-known makers begin.
 const KEY_PREFIXES: [&str; 11] =
     ["sk-", "AIza", "AKIA", "ya29.", "eyJ", "gsk_", "hf_", "xai-", "ghp_", "org-", "proj_"];
 
-/// The text as a tenant may read it: one line, without anything that looks like a key.
-pub(super) fn clean(text: &str) -> String {
+/// The error itself, without LiteLLM's notes. Those quote other errors too, such as that of a fallback that
+/// failed as well.
+pub(super) fn news(text: &str) -> &str {
     let end = NOTES.iter().filter_map(|note| text.find(note)).min().unwrap_or(text.len());
+    &text[..end]
+}
+
+/// The news as a tenant may read it: one line, without anything that looks like a key.
+pub(super) fn clean(text: &str) -> String {
     let mut line = String::new();
-    let mut rest = &text[..end];
+    let mut rest = news(text);
     while !rest.is_empty() {
         let other = rest.find(in_token).unwrap_or(rest.len());
         rest[..other].chars().for_each(|c| line.push(if c.is_control() { ' ' } else { c }));
@@ -87,6 +97,11 @@ mod tests {
             ("bad\0 line\r\nbreak".to_owned(), "bad line break"),
             ("no\n\nLiteLLM: model group 'x' … ['secret-group']".to_owned(), "no"),
             ("no. Received Model Group=a\nAvailable Model Group Fallbacks=['b']".to_owned(), "no."),
+            (
+                "too long.\nmodel=X. context_window_fallbacks=None. fallbacks=[{'a': ['b']}].\n\nSet 'c'"
+                    .to_owned(),
+                "too long.",
+            ),
             ("for gpt-4o in org-AbC123 on tokens".to_owned(), "for gpt-4o in … on tokens"),
             (
                 "task-based risk-free gpt-4o-mini-2024-07-18 claude-3-5-sonnet-20241022 128000 tokens"

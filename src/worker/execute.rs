@@ -10,7 +10,7 @@ use super::Worker;
 use crate::app::TenantEntry;
 use crate::llm::{self, Call, Completion, LlmError, keys, prompt};
 use crate::model::{
-    AgentSpec, Cost, ErrorCode, ExecutionError, ExecutionId, KeySource, RetryPolicy, Time, Usage,
+    AgentSpec, Cost, ErrorCode, ExecutionError, ExecutionId, KeyPolicy, KeySource, RetryPolicy, Time, Usage,
 };
 use crate::store::{self, AttemptEnd, AttemptStart, Claimed, Finish, Spent};
 
@@ -77,16 +77,15 @@ impl Worker {
         let tenant = &plan.tenant.tenant;
         let platform_key = self.app.llm.platform_key();
         let tenant_key = match &plan.tenant.llm_key {
-            Some(Err(error)) => {
+            Some(Ok(key)) => Some(key),
+            // Another key must not stand in for one that is configured. Who never pays with it needs no key of its own.
+            Some(Err(error)) if tenant.key_policy != KeyPolicy::PlatformOnly => {
                 tracing::error!(tenant_id = %run.tenant_id, %error, "a tenant's LLM key cannot be opened");
-                let error = failure(
-                    ErrorCode::NoKey,
-                    "the tenant's LLM key cannot be decrypted; the operator has to look at AGENTHOOK_ENCRYPTION_KEYS",
-                );
+                let message = "the tenant's LLM key cannot be decrypted; the operator has to look at AGENTHOOK_ENCRYPTION_KEYS";
+                let error = failure(ErrorCode::NoKey, message);
                 return self.write(&run, None, Finish::Failed(error)).await.map(|_| ());
             }
-            Some(Ok(key)) => Some(key),
-            None => None,
+            Some(Err(_)) | None => None,
         };
         let (mut source, mut key) = match keys::choose(tenant, tenant_key, platform_key) {
             Ok(chosen) => chosen,
@@ -158,7 +157,8 @@ impl Worker {
                 error.billed.as_deref().map_or((None, None, None), |b| (b.usage, b.cost, b.model.clone()))
             }
         };
-        run.spent = add(run.spent, usage, cost, result.is_ok(), called.elapsed());
+        let billed = result.as_ref().map_or_else(|error| error.billed.is_some(), |_| true);
+        run.spent = add(run.spent, usage, cost, billed, called.elapsed());
         let end = AttemptEnd {
             number,
             finished_at: self.app.clock.now(),
@@ -207,16 +207,16 @@ fn failure(code: ErrorCode, message: &str) -> ExecutionError {
     ExecutionError { code, message: message.to_owned(), retryable: false }
 }
 
-/// The sum after one more call. An answer without a price makes the sum unknown; a failed call without one
-/// cost nothing.
-fn add(spent: Spent, usage: Option<Usage>, cost: Option<Cost>, answered: bool, took: Duration) -> Spent {
+/// The sum after one more call. An answer that was billed without a price makes the sum unknown; a call that
+/// gave none cost nothing.
+fn add(spent: Spent, usage: Option<Usage>, cost: Option<Cost>, billed: bool, took: Duration) -> Spent {
     Spent {
         usage: match (spent.usage, usage) {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
         },
         cost: match (spent.cost, cost) {
-            (_, None) if answered => None,
+            (_, None) if billed => None,
             (Some(a), Some(b)) => Some(Cost(a.0.saturating_add(b.0))),
             (a, b) => a.or(b),
         },

@@ -5,5 +5,6 @@
 
 mod harness;
 
+mod litellm;
 mod schema;
 mod webhook;

@@ -81,6 +81,7 @@ fn every_row_of_the_table() {
         (401, "auth_error", "Not allowed to access model due to tags configuration".into(), ROUTED, LlmNoDeployment, false, None),
         (418, "invalid_request_error", "short and stout".into(), ROUTED, bad, false, None),
         (529, "overloaded_error", "Overloaded".into(), ROUTED, gone, true, None),
+        (429, "throttling_error", "litellm.RateLimitError: slow down\n\nLiteLLM: model group 'X' failed with the error above. Fallback to Y also failed: You exceeded your current quota".into(), PROVIDER, rate, true, None),
         (402, "invalid_request_error", "Insufficient Balance".into(), ROUTED, LlmBudgetExceeded, false, None),
     ];
     for (status, kind, message, headers, code, retryable, fallback) in rows {
