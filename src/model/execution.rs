@@ -70,7 +70,7 @@ pub struct NewExecution {
     pub received_at: Time,
 }
 
-/// An execution as the ledger knows it. Attempts are rows of their own.
+/// An execution as lists show it.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "named in the contract; units are in the names")]
 pub struct Execution {
@@ -79,9 +79,6 @@ pub struct Execution {
     pub agent_id: AgentId,
     pub agent_version: i32,
     pub status: ExecutionStatus,
-    /// Raw bytes as received.
-    pub payload: Vec<u8>,
-    pub output: Option<String>,
     pub error: Option<ExecutionError>,
     pub model: Option<String>,
     pub key_source: Option<KeySource>,
@@ -94,6 +91,18 @@ pub struct Execution {
     pub tries: u32,
     /// When it may run (again).
     pub due_at: Option<Time>,
+}
+
+/// An execution with all that came in, all that came out, and every call in between.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The execution.
+    pub execution: Execution,
+    /// The body as received.
+    pub payload: Vec<u8>,
+    /// What the model wrote.
+    pub output: Option<String>,
+    /// Every LLM call, in order.
     pub attempts: Vec<Attempt>,
 }
 

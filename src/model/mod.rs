@@ -15,7 +15,7 @@ mod trigger;
 
 pub use agent::{Agent, AgentSpec, AgentStatus};
 pub use error::{ErrorCode, ExecutionError};
-pub use execution::{Execution, ExecutionStatus, NewExecution, Timing};
+pub use execution::{Execution, ExecutionStatus, NewExecution, Timing, Trace};
 pub use id::{AgentId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;
 pub use retry::{Backoff, RetryPolicy};

@@ -1,0 +1,322 @@
+#!/usr/bin/env bash
+# THE test command. `./scripts/test.sh --help` says what it does.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+  cat <<'TEXT'
+./scripts/test.sh [--with-tools] [--no-install] [-- ARGS for cargo test]
+    Checks the format, lints, documentation and dependencies, then runs the unit tests, and the integration tests on
+    SQLite and on PostgreSQL. What they need is started on free ports and ended afterwards.
+      --with-tools   first installs cargo-deny and cargo-machete (compiles them: some minutes); without them their
+                     checks are skipped
+      --no-install   stops where a system package is missing instead of installing it (Debian, Ubuntu)
+
+./scripts/test.sh --services [-- COMMAND ...]
+    Starts the services alone and runs COMMAND with the variables below set; without one, prints them and waits for
+    Ctrl-C. `./scripts/test.sh --services -- cargo test --test it` is the quick loop while developing.
+
+A variable that is set already is respected, and that service is not started:
+    AGENTHOOK_TEST_POSTGRES_URL         a PostgreSQL server on which databases may be created
+    AGENTHOOK_TEST_LITELLM_URL          a LiteLLM proxy with tests/litellm/config.yaml, and with it
+    AGENTHOOK_TEST_LITELLM_MASTER_KEY   its master key, and
+    AGENTHOOK_TEST_UPSTREAM_URL         the tests/litellm/fake_upstream.py behind it
+AGENTHOOK_TEST_DB (sqlite or postgres) tells the integration tests which database to use.
+TEXT
+}
+
+say() { printf '==> %s\n' "$*"; }
+die() {
+  printf 'test.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+with_tools='' install=yes services_only='' args=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --with-tools) with_tools=yes ;;
+    --no-install) install='' ;;
+    --services) services_only=yes ;;
+    -h | --help) usage; exit ;;
+    --) shift; args=("$@"); break ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+
+# --- what must be there ---------------------------------------------------------------------------------------------
+
+# The directory of PostgreSQL's server programs: most systems keep them off the PATH.
+postgres_bin() {
+  if command -v initdb >/dev/null; then
+    dirname "$(command -v initdb)"
+    return
+  fi
+  local dir found=''
+  for dir in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql*/bin \
+    /usr/local/opt/postgresql*/bin /Applications/Postgres.app/Contents/Versions/latest/bin; do
+    if [ -x "$dir/initdb" ]; then found=$dir; fi
+  done
+  echo "$found"
+}
+
+# A Python that LiteLLM runs on and that can make virtual environments (Debian ships those two apart).
+find_python() {
+  local name
+  for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
+    if "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null; then
+      command -v "$name"
+      return
+    fi
+  done
+}
+
+# Debian's names for what is missing, one per line.
+missing_packages() {
+  command -v cc >/dev/null || printf 'gcc\nlibc6-dev\n'
+  [ -n "$(find_python)" ] || printf 'python3\npython3-venv\n'
+  [ -n "${AGENTHOOK_TEST_POSTGRES_URL:-}" ] || [ -n "$(postgres_bin)" ] || echo postgresql
+}
+
+explain_missing() {
+  cat >&2 <<TEXT
+test.sh: missing here, by Debian's names: $1
+  Debian, Ubuntu   sudo apt-get install $1
+  Fedora           sudo dnf install gcc python3 postgresql-server
+  macOS            xcode-select --install; brew install python@3.13 postgresql@17
+Python must be 3.10 to 3.14. Instead of installing PostgreSQL you can point AGENTHOOK_TEST_POSTGRES_URL at a server.
+TEXT
+  exit 1
+}
+
+install_missing() {
+  local missing sudo=''
+  missing=$(missing_packages | tr '\n' ' ')
+  missing=${missing% }
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" != 0 ]; then sudo=sudo; fi
+  if [ -z "$install" ] || ! command -v apt-get >/dev/null || { [ -n "$sudo" ] && ! command -v sudo >/dev/null; }; then
+    explain_missing "$missing"
+  fi
+  say "installing with apt-get: $missing"
+  # shellcheck disable=SC2086  # both are lists of words
+  { $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } ||
+    explain_missing "$missing"
+  missing=$(missing_packages | tr '\n' ' ')
+  [ -z "$missing" ] || explain_missing "${missing% }"
+}
+
+command -v cargo >/dev/null || die 'Rust is missing: see https://rustup.rs, then run this again.'
+install_missing
+python=$(find_python)
+
+# --- the services ---------------------------------------------------------------------------------------------------
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/agenthook-test.XXXXXX")
+chmod 755 "$tmp" # PostgreSQL runs as another user when this runs as root
+logs=$PWD/.agenthook/logs
+jobs=() # process groups to end
+postgres_job='' litellm_job=''
+
+# Starts a function or command in a process group of its own: Ctrl-C does not reach it, and it can be ended as a whole.
+background() {
+  local log=$1
+  shift
+  set -m
+  "$@" </dev/null >"$log" 2>&1 &
+  set +m
+  jobs+=("$!")
+}
+
+end_services() {
+  local job
+  for job in ${jobs[@]+"${jobs[@]}"}; do
+    kill -KILL -- "-$job" 2>/dev/null || true
+    wait "$job" 2>/dev/null || true
+  done
+  if [ -e "$tmp/postgres/data/postmaster.pid" ]; then
+    as_postgres "$(postgres_bin)/pg_ctl" -D "$tmp/postgres/data" -m immediate -s stop >/dev/null 2>&1 || true
+  fi
+}
+
+finish() {
+  local status=$?
+  trap '' INT TERM HUP
+  end_services
+  if [ "$status" != 0 ] && [ -z "$services_only" ]; then
+    mkdir -p "$logs"
+    cp "$tmp"/*.log "$tmp"/postgres/*.log "$logs" 2>/dev/null || true
+    say "the services' logs are in $logs"
+  fi
+  rm -rf "$tmp"
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# The trap cannot help when this script itself is killed: then the orphaned services would live on.
+watch_over() {
+  while kill -0 "$$" 2>/dev/null; do sleep 1; done
+  end_services
+  rm -rf "$tmp"
+}
+
+# A free port below the range that systems use for outgoing connections, so that it still is free when it is used.
+free_port() {
+  "$python" - <<'PY'
+import random, socket
+while True:
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", random.randrange(20000, 32000)))
+        except OSError:
+            continue
+        print(s.getsockname()[1])
+        break
+PY
+}
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+  if [ "$(id -u)" != 0 ]; then "$@"; else (cd / && exec runuser -u postgres -- "$@"); fi
+}
+
+# A throwaway server. -F: it need not survive a power cut.
+run_postgres() {
+  local bin port=$1 data=$tmp/postgres/data
+  bin=$(postgres_bin)
+  mkdir -p "$tmp/postgres"
+  if [ "$(id -u)" = 0 ]; then chown postgres "$tmp/postgres"; fi
+  as_postgres "$bin/initdb" -D "$data" -U postgres --auth=trust --encoding=UTF8 --no-locale --no-sync
+  as_postgres "$bin/pg_ctl" -D "$data" -l "$tmp/postgres/server.log" -w \
+    -o "-F -p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400" start
+}
+
+# The virtual environment that `agenthook quickstart` uses too: one per content of requirements.txt, `.ready` written
+# last. The lock is the file's (flock), so it ends with the process, however that ends.
+prepare_venv() {
+  exec 9>"$venv.lock"
+  "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+  if [ ! -e "$venv/.ready" ] || ! "$venv/bin/python" -c ''; then
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    # --no-compile: Python compiles what is used at the first start, which takes seconds instead of half a minute.
+    "$venv/bin/python" -m pip install --no-compile --disable-pip-version-check --no-input --progress-bar off \
+      -r litellm/requirements.txt
+    touch "$venv/.ready"
+  fi
+  exec 9>&-
+}
+
+# The real proxy. Its environment is clean: LiteLLM would take our DATABASE_URL for its own, and a proxy for localhost.
+run_litellm() {
+  local config=$PWD/tests/litellm/config.yaml port=$1
+  prepare_venv
+  cd "$tmp"
+  exec env -i HOME="$tmp" PATH="$venv/bin:/usr/bin:/bin" LANG=C.UTF-8 \
+    LITELLM_LOCAL_MODEL_COST_MAP=True LITELLM_TELEMETRY=False NO_DOCS=True DISABLE_ADMIN_UI=True \
+    LITELLM_MASTER_KEY="$AGENTHOOK_TEST_LITELLM_MASTER_KEY" AGENTHOOK_TEST_UPSTREAM_URL="$AGENTHOOK_TEST_UPSTREAM_URL" \
+    "$venv/bin/litellm" --config "$config" --host 127.0.0.1 --port "$port"
+}
+
+start_services() {
+  local port
+  if [ -z "${AGENTHOOK_TEST_POSTGRES_URL:-}" ]; then
+    port=$(free_port)
+    background "$tmp/postgres.log" run_postgres "$port"
+    postgres_job=$!
+    export AGENTHOOK_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
+  fi
+  if [ -z "${AGENTHOOK_TEST_LITELLM_URL:-}" ]; then
+    background "$tmp/upstream.log" "$python" tests/litellm/fake_upstream.py
+    until [ -s "$tmp/upstream.log" ] || ! kill -0 "$!" 2>/dev/null; do sleep 0.05; done
+    AGENTHOOK_TEST_UPSTREAM_URL=$(head -n 1 "$tmp/upstream.log")
+    port=$(free_port)
+    export AGENTHOOK_TEST_UPSTREAM_URL AGENTHOOK_TEST_LITELLM_URL="http://127.0.0.1:$port"
+    export AGENTHOOK_TEST_LITELLM_MASTER_KEY=sk-agenthook-test-master-key
+    mkdir -p .agenthook
+    venv=$PWD/.agenthook/litellm-$("$python" -c \
+      'import hashlib; print(hashlib.sha256(open("litellm/requirements.txt", "rb").read()).hexdigest()[:12])')
+    if [ ! -e "$venv/.ready" ]; then say "LiteLLM is being installed meanwhile, once: 120 packages, about a minute"; fi
+    background "$tmp/litellm.log" run_litellm "$port"
+    litellm_job=$!
+  elif [ -z "${AGENTHOOK_TEST_LITELLM_MASTER_KEY:-}" ] || [ -z "${AGENTHOOK_TEST_UPSTREAM_URL:-}" ]; then
+    die 'AGENTHOOK_TEST_LITELLM_URL needs AGENTHOOK_TEST_LITELLM_MASTER_KEY and AGENTHOOK_TEST_UPSTREAM_URL beside it.'
+  fi
+  set -m
+  watch_over </dev/null >/dev/null 2>&1 &
+  set +m
+  jobs+=("$!")
+}
+
+# Fails as soon as the proxy has ended, be it in its installation.
+litellm_lives() {
+  if [ -z "$litellm_job" ] || kill -0 "$litellm_job" 2>/dev/null; then return; fi
+  tail -n 30 "$tmp/litellm.log" >&2
+  die 'LiteLLM ended: its last words are above.'
+}
+
+await_services() {
+  if [ -n "$postgres_job" ] && ! wait "$postgres_job"; then
+    cat "$tmp/postgres.log" >&2
+    cat "$tmp/postgres/server.log" >&2 || true
+    die 'PostgreSQL did not start: its log is above.'
+  fi
+  postgres_job=''
+  if [ -n "$litellm_job" ]; then
+    until "$python" - "$AGENTHOOK_TEST_LITELLM_URL/health/liveliness" <<'PY'; do litellm_lives; sleep 0.3; done
+import sys, urllib.request
+try:
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=2)
+except OSError:
+    sys.exit(1)
+PY
+  fi
+}
+
+# --- the phases -----------------------------------------------------------------------------------------------------
+
+phase() {
+  local name=$1 start=$SECONDS
+  shift
+  litellm_lives
+  say "$name"
+  "$@" || die "failed: $name ($((SECONDS - start)) s)"
+  printf '    %s: %d s\n' "$name" "$((SECONDS - start))"
+}
+
+# phase, if cargo has that tool
+optional() {
+  if command -v "cargo-$2" >/dev/null; then
+    phase "$1" cargo "${@:2}"
+  else
+    say "$1: skipped, cargo-$2 is not installed (--with-tools does that)"
+  fi
+}
+
+start_services
+
+if [ -n "$services_only" ]; then
+  await_services
+  if [ ${#args[@]} != 0 ]; then
+    "${args[@]}"
+    exit
+  fi
+  env | grep '^AGENTHOOK_TEST_' | sort | sed 's/^/export /'
+  say 'ready; Ctrl-C ends them'
+  while sleep 1; do litellm_lives; done
+fi
+
+if [ -n "$with_tools" ]; then phase 'cargo-deny, cargo-machete' cargo install --locked cargo-deny cargo-machete; fi
+phase 'format' cargo fmt --check
+phase 'lints' cargo clippy --all-targets -- -D warnings
+RUSTDOCFLAGS='-D warnings' phase 'documentation' cargo doc --no-deps --document-private-items
+optional 'licences, bans, sources' deny check bans licenses sources
+optional 'unused dependencies' machete
+phase 'unit tests' cargo test --lib --bins ${args[@]+"${args[@]}"}
+phase 'services' await_services
+AGENTHOOK_TEST_DB=sqlite phase 'integration tests on SQLite' cargo test --test it ${args[@]+"${args[@]}"}
+AGENTHOOK_TEST_DB=postgres phase 'integration tests on PostgreSQL' cargo test --test it ${args[@]+"${args[@]}"}
+say "all green in $SECONDS s"

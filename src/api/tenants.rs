@@ -1,0 +1,240 @@
+//! Tenants, and the LLM keys that they bring.
+
+use actix_web::{HttpResponse, web};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+use super::{id, view};
+use crate::app::{App, llm_key_owner};
+use crate::model::{FallbackReason, KeyPolicy, LlmKey, Tenant, TenantId};
+use crate::web::{Admin, ApiError, Code, Json, Page, from_value, limit};
+
+/// Longest name of a tenant, in characters.
+const MAX_NAME_CHARS: usize = 200;
+/// Models in `allowed_models`, at most.
+const MAX_MODELS: usize = 1000;
+/// Longest LLM key, in bytes.
+const MAX_KEY_BYTES: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    tenant_id: TenantId,
+    name: Option<String>,
+    #[serde(default)]
+    key_policy: KeyPolicy,
+    fallback_on: Option<Vec<FallbackReason>>,
+    allowed_models: Option<Vec<String>>,
+    // The two limits of the contract are not in this version; only their absence can be promised.
+    #[serde(default, rename = "rate_limit")]
+    _rate_limit: Option<Never>,
+    #[serde(default, rename = "concurrency")]
+    _concurrency: Option<Never>,
+}
+
+/// A change: what is left out stays, `null` goes back to the default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    #[serde(default, deserialize_with = "given")]
+    name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    key_policy: Option<Option<KeyPolicy>>,
+    #[serde(default, deserialize_with = "given")]
+    fallback_on: Option<Option<Vec<FallbackReason>>>,
+    #[serde(default, deserialize_with = "given")]
+    allowed_models: Option<Option<Vec<String>>>,
+    #[serde(default, rename = "rate_limit")]
+    _rate_limit: Option<Never>,
+    #[serde(default, rename = "concurrency")]
+    _concurrency: Option<Never>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    key: SecretString,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// A value that cannot be given.
+struct Never;
+
+impl<'de> Deserialize<'de> for Never {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("is not available in this version: leave it out or null"))
+    }
+}
+
+/// Tells a field that is `null` from one that is not there.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// `POST /api/v1/tenants`
+pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpResponse, ApiError> {
+    let new: Create = from_value(body.0)?;
+    let now = app.clock.now();
+    let tenant = Tenant {
+        tenant_id: new.tenant_id,
+        name: new.name,
+        key_policy: new.key_policy,
+        fallback_on: new.fallback_on.unwrap_or_else(default_fallback),
+        allowed_models: new.allowed_models,
+        llm_key: None,
+        created_at: now,
+        updated_at: now,
+    };
+    check(&tenant)?;
+    match app.store.insert_tenant(&tenant).await {
+        Err(crate::store::Error::Conflict) => {
+            Err(ApiError::new(Code::Conflict, format!("there is a tenant {} already", tenant.tenant_id)))
+        }
+        done => {
+            done?;
+            Ok(HttpResponse::Created().json(view::tenant(tenant)))
+        }
+    }
+}
+
+/// `GET /api/v1/tenants`
+pub async fn list(
+    _: Admin,
+    app: web::Data<App>,
+    query: web::Query<ListQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let limit = limit(query.limit)?;
+    let after = query.cursor.as_deref().map(|cursor| cursor.parse::<TenantId>()).transpose();
+    let after = after.map_err(|_| ApiError::field("cursor", "is not a cursor of this list"))?;
+    let tenants = app.store.tenants(after.as_ref(), limit + 1).await?;
+    let page = Page::of("tenants", tenants, limit, |tenant| tenant.tenant_id.to_string(), view::tenant);
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// `GET /api/v1/tenants/{tenant_id}`
+pub async fn get(_: Admin, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
+    let tenant = find(&app, &id(&path)?).await?;
+    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
+}
+
+/// `PATCH /api/v1/tenants/{tenant_id}`
+pub async fn update(
+    _: Admin,
+    app: web::Data<App>,
+    path: web::Path<String>,
+    body: Json,
+) -> Result<HttpResponse, ApiError> {
+    let mut tenant = find(&app, &id(&path)?).await?;
+    let change: Change = from_value(body.0)?;
+    if let Some(name) = change.name {
+        tenant.name = name;
+    }
+    if let Some(policy) = change.key_policy {
+        tenant.key_policy = policy.unwrap_or_default();
+    }
+    if let Some(fallback_on) = change.fallback_on {
+        tenant.fallback_on = fallback_on.unwrap_or_else(default_fallback);
+    }
+    if let Some(models) = change.allowed_models {
+        tenant.allowed_models = models;
+    }
+    tenant.updated_at = app.clock.now();
+    check(&tenant)?;
+    if !app.store.update_tenant(&tenant).await? {
+        return Err(ApiError::not_found());
+    }
+    app.tenants.changed(&tenant.tenant_id).await;
+    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
+}
+
+/// `DELETE /api/v1/tenants/{tenant_id}`
+pub async fn delete(
+    _: Admin,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let tenant = find(&app, &id(&path)?).await?;
+    if !app.store.delete_tenant(&tenant.tenant_id).await? {
+        let detail =
+            "the tenant has, or had, agents: its history names it, so it stays; pause or delete its agents";
+        return Err(ApiError::new(Code::Conflict, detail));
+    }
+    app.tenants.changed(&tenant.tenant_id).await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `PUT /api/v1/tenants/{tenant_id}/llm-key`
+pub async fn set_llm_key(
+    _: Admin,
+    app: web::Data<App>,
+    path: web::Path<String>,
+    body: Json,
+) -> Result<HttpResponse, ApiError> {
+    let tenant_id = id::<TenantId>(&path)?;
+    let Key { key } = from_value(body.0)?;
+    let text = key.expose_secret();
+    if text.is_empty() || text.len() > MAX_KEY_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message =
+            format!("must be a LiteLLM key: 1 to {MAX_KEY_BYTES} printable characters without spaces");
+        return Err(ApiError::field("/key", message));
+    }
+    let sealed = app.cipher.seal(&llm_key_owner(&tenant_id), &key);
+    change_llm_key(&app, &tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await
+}
+
+/// `DELETE /api/v1/tenants/{tenant_id}/llm-key`
+pub async fn remove_llm_key(
+    _: Admin,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    change_llm_key(&app, &id(&path)?, None).await
+}
+
+async fn change_llm_key(
+    app: &App,
+    tenant_id: &TenantId,
+    key: Option<LlmKey>,
+) -> Result<HttpResponse, ApiError> {
+    if !app.store.set_llm_key(tenant_id, key.as_ref(), app.clock.now()).await? {
+        return Err(ApiError::not_found());
+    }
+    app.tenants.changed(tenant_id).await;
+    Ok(HttpResponse::Ok().json(view::tenant(find(app, tenant_id).await?)))
+}
+
+async fn find(app: &App, tenant_id: &TenantId) -> Result<Tenant, ApiError> {
+    app.store.tenant(tenant_id).await?.ok_or_else(ApiError::not_found)
+}
+
+/// `sk-…wxyz`, or less of a key that is too short to show four characters of.
+fn hint(key: &str) -> String {
+    let start = if key.starts_with("sk-") { "sk-" } else { "" };
+    let end = if key.len() >= 16 { &key[key.len() - 4..] } else { "" };
+    format!("{start}…{end}")
+}
+
+fn default_fallback() -> Vec<FallbackReason> {
+    vec![FallbackReason::Missing]
+}
+
+fn check(tenant: &Tenant) -> Result<(), ApiError> {
+    if tenant.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
+        return Err(ApiError::field("/name", format!("must have at most {MAX_NAME_CHARS} characters")));
+    }
+    let models = tenant.allowed_models.as_deref().unwrap_or_default();
+    let fits = |model: &String| (1..=crate::model::LlmConfig::MAX_MODEL_LEN).contains(&model.len());
+    if models.len() > MAX_MODELS || !models.iter().all(fits) {
+        let message = format!("must be at most {MAX_MODELS} names of models, each 1 to 200 bytes");
+        return Err(ApiError::field("/allowed_models", message));
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Opening the house: database, keys, first admin. Everything that can be wrong is wrong here, before a
+//! socket is open.
+
+use std::fs::{File, TryLockError};
+use std::sync::atomic::AtomicBool;
+
+use secrecy::ExposeSecret;
+
+use super::{Agents, ApiKeys, App, Tenants, key_hash};
+use crate::cipher::Cipher;
+use crate::clock::Clock;
+use crate::config::{self, DatabaseUrl, SettingError, Settings};
+use crate::llm::{LlmClient, LlmSettings};
+use crate::queue::Queue;
+use crate::store::Store;
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The operator has to change a setting: exit code 2.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Something else is in the way: exit code 1.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl App {
+    /// Opens everything, brings the database up to date, and prints a generated admin key (once).
+    ///
+    /// # Errors
+    /// A setting that cannot be used, or a part that cannot be reached.
+    pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        if let Some(fault) = settings.admin_key.as_ref().and_then(config::admin_key_fault) {
+            return Err(fault.into());
+        }
+        let lock = prepare_files(&settings)?;
+        let keys = config::encryption_keys(&settings)?;
+        let cipher = Cipher::new(&keys).map_err(|fault| SettingError {
+            name: "AGENTHOOK_ENCRYPTION_KEYS",
+            problem: fault.to_string(),
+        })?;
+        let store = open_store(&settings).await?;
+        first_admin(&settings, &store, &clock).await?;
+        let llm = LlmClient::new(LlmSettings {
+            base_url: settings.litellm_base_url.clone(),
+            platform_key: settings.platform_key.clone(),
+            max_response_bytes: settings.max_llm_response_bytes,
+        })
+        .map_err(|error| StartError::Fault(format!("the HTTP client cannot be made: {error}")))?;
+        Ok(Self {
+            settings,
+            store,
+            cipher,
+            clock,
+            queue: Queue::memory(),
+            llm,
+            agents: Agents::default(),
+            tenants: Tenants::default(),
+            api_keys: ApiKeys::default(),
+            draining: AtomicBool::new(false),
+            _embedded_lock: lock,
+        })
+    }
+}
+
+/// Makes the directories, and takes the embedded database for this process alone: a second server on the
+/// same file would run what the first one is running.
+fn prepare_files(settings: &Settings) -> Result<Option<File>, StartError> {
+    let DatabaseUrl::Sqlite(path) = &settings.database_url else { return Ok(None) };
+    let fault = |what: &std::path::Path, error: std::io::Error| SettingError {
+        name: "AGENTHOOK_DATA_DIR",
+        problem: format!("{} cannot be used: {error}", what.display()),
+    };
+    std::fs::create_dir_all(&settings.data_dir).map_err(|error| fault(&settings.data_dir, error))?;
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(|error| fault(parent, error))?;
+    }
+    let lock_path = path.with_extension("lock");
+    let lock = File::create(&lock_path).map_err(|error| fault(&lock_path, error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(StartError::Fault(format!(
+            "{} is in use by another agenthook process; stop it, choose another AGENTHOOK_DATA_DIR, or use Postgres",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(fault(&lock_path, error).into()),
+    }
+}
+
+/// Opens the database and brings it up to date if that is wanted.
+pub(crate) async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+    let kind = &settings.database_url;
+    let url = kind.to_url();
+    let store = Store::open(url.expose_secret(), settings.database_connections)
+        .await
+        .map_err(|error| StartError::Fault(format!("DATABASE_URL: {kind:?} cannot be opened: {error}")))?;
+    if settings.migrate {
+        store.migrate().await.map_err(|error| {
+            StartError::Fault(format!("the database cannot be brought up to date: {error}"))
+        })?;
+    }
+    Ok(store)
+}
+
+/// Makes sure that somebody can get in.
+async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Result<(), StartError> {
+    let fault = |error| {
+        StartError::Fault(format!("the database has not our tables (run `agenthook migrate`?): {error}"))
+    };
+    if let Some(key) = &settings.admin_key {
+        let hash = key_hash(key.expose_secret().as_bytes());
+        return store.add_api_key(&hash, "AGENTHOOK_ADMIN_KEY", clock.now()).await.map_err(fault);
+    }
+    if store.has_any_api_key().await.map_err(fault)? {
+        return Ok(());
+    }
+    if !store.is_embedded() {
+        return Err(SettingError {
+            name: "AGENTHOOK_ADMIN_KEY",
+            problem: "is required for the first start on Postgres: `ahk_` and at least 28 more characters"
+                .into(),
+        }
+        .into());
+    }
+    let key = config::generate_admin_key();
+    let hash = key_hash(key.expose_secret().as_bytes());
+    store.add_api_key(&hash, "generated at the first start", clock.now()).await.map_err(fault)?;
+    // On standard output, not in the log: logs are kept, this is shown once.
+    println!("Admin API key (shown once, keep it): {}", key.expose_secret());
+    Ok(())
+}

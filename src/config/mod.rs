@@ -1,0 +1,355 @@
+//! Settings: what the operator says, checked before anything starts.
+//!
+//! Flags and environment variables are the same settings. An empty variable counts as unset, because
+//! compose files pass empty ones. Every limit of the program that is not a rule of the contract is here.
+
+mod keys;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+pub use keys::{admin_key_fault, encryption_keys, generate_admin_key};
+
+/// The settings as flags and environment variables.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct SettingsArgs {
+    /// Database: `sqlite://PATH` or `postgres://…` [default: agenthook.db in the data dir]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The LiteLLM proxy [default: http://127.0.0.1:4000]
+    #[arg(long, env = "LITELLM_BASE_URL", value_name = "URL")]
+    pub litellm_base_url: Option<String>,
+
+    /// The platform key for LiteLLM; a virtual key with limits is better than the master key
+    #[arg(long, env = "LITELLM_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub litellm_api_key: Option<SecretString>,
+
+    /// LiteLLM's master key, used when there is no LITELLM_API_KEY
+    #[arg(long, env = "LITELLM_MASTER_KEY", value_name = "KEY", hide_env_values = true)]
+    pub litellm_master_key: Option<SecretString>,
+
+    /// Listen address [default: 127.0.0.1:8000]
+    #[arg(long, env = "AGENTHOOK_BIND", value_name = "ADDR:PORT")]
+    pub bind: Option<String>,
+
+    /// The URL under which senders reach this server, shown in webhook URLs [default: http://BIND]
+    #[arg(long, env = "AGENTHOOK_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// Where the SQLite file and generated keys live [default: ./data]
+    #[arg(long, env = "AGENTHOOK_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Fernet keys, comma-separated: the first encrypts, all decrypt [default on SQLite: generated in the data dir]
+    #[arg(long, env = "AGENTHOOK_ENCRYPTION_KEYS", value_name = "KEYS", hide_env_values = true)]
+    pub encryption_keys: Option<SecretString>,
+
+    /// The first admin API key, `ahk_` and 28 or more characters [default on SQLite: generated, printed once]
+    #[arg(long, env = "AGENTHOOK_ADMIN_KEY", value_name = "KEY", hide_env_values = true)]
+    pub admin_key: Option<SecretString>,
+
+    /// Largest accepted payload, in bytes: 1 to 26214400 [default: 1048576]
+    #[arg(long, env = "AGENTHOOK_MAX_BODY_BYTES", value_name = "BYTES")]
+    pub max_body_bytes: Option<String>,
+
+    /// LLM calls in flight in this process: 1 to 10000 [default: 256]
+    #[arg(long, env = "AGENTHOOK_WORKER_CONCURRENCY", value_name = "N")]
+    pub worker_concurrency: Option<String>,
+
+    /// Hooks that may wait for the next commit before the answer is 503: 1 to 100000 [default: 4096]
+    #[arg(long, env = "AGENTHOOK_ACCEPT_QUEUE", value_name = "N")]
+    pub accept_queue: Option<String>,
+
+    /// Largest answer taken from LiteLLM, in bytes: 1024 to 104857600 [default: 8388608]
+    #[arg(long, env = "AGENTHOOK_MAX_LLM_RESPONSE_BYTES", value_name = "BYTES")]
+    pub max_llm_response_bytes: Option<String>,
+
+    /// Connections to Postgres: 2 to 1000 [default: 16]
+    #[arg(long, env = "AGENTHOOK_DATABASE_CONNECTIONS", value_name = "N")]
+    pub database_connections: Option<String>,
+
+    /// Do not bring the database up to date at the start
+    #[arg(long)]
+    pub no_migrate: bool,
+
+    /// What to log: a level, or `tracing` directives such as `info,agenthook::worker=debug` [default: info]
+    #[arg(long, env = "AGENTHOOK_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
+
+    /// `text` or `json` [default: text on a terminal, else json]
+    #[arg(long, env = "AGENTHOOK_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// A setting that cannot be used: one line that names it and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct SettingError {
+    /// The environment variable's name.
+    pub name: &'static str,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// The settings, checked and with defaults.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "documented where the operator reads them: SettingsArgs")]
+pub struct Settings {
+    pub database_url: DatabaseUrl,
+    pub litellm_base_url: Url,
+    pub platform_key: Option<SecretString>,
+    pub bind: SocketAddr,
+    pub public_url: Url,
+    pub data_dir: PathBuf,
+    pub encryption_keys: Option<SecretString>,
+    pub admin_key: Option<SecretString>,
+    pub max_body_bytes: usize,
+    pub worker_concurrency: usize,
+    pub accept_queue: usize,
+    pub max_llm_response_bytes: usize,
+    pub database_connections: u32,
+    pub migrate: bool,
+    pub log: String,
+    pub log_format: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the database is. May hold a password: `Debug` prints only the kind.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    /// The embedded default: the file's path.
+    Sqlite(PathBuf),
+    /// A whole `postgres://` URL.
+    Postgres(SecretString),
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(_) => f.write_str("postgres://…"),
+        }
+    }
+}
+
+impl DatabaseUrl {
+    /// The URL as sqlx takes it.
+    #[must_use]
+    pub fn to_url(&self) -> SecretString {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()).into(),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+}
+
+impl SettingsArgs {
+    /// Checks every setting and fills in the defaults.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn resolve(self) -> Result<Settings, SettingError> {
+        let data_dir =
+            self.data_dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| "./data".into());
+        let bind: SocketAddr = parse(
+            "AGENTHOOK_BIND",
+            self.bind,
+            "127.0.0.1:8000",
+            "an address and a port such as 127.0.0.1:8000",
+        )?;
+        let log_format = match filled(self.log_format).as_deref() {
+            None => None,
+            Some("text") => Some(LogFormat::Text),
+            Some("json") => Some(LogFormat::Json),
+            Some(other) => {
+                return Err(fault("AGENTHOOK_LOG_FORMAT", format!("`{other}` is neither text nor json")));
+            }
+        };
+        let log = filled(self.log).unwrap_or_else(|| "info".into());
+        if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            return Err(fault(
+                "AGENTHOOK_LOG",
+                format!("`{log}` is no level (error, warn, info, debug, trace) and no filter"),
+            ));
+        }
+        Ok(Settings {
+            database_url: database_url(self.database_url, &data_dir)?,
+            litellm_base_url: http_url("LITELLM_BASE_URL", self.litellm_base_url, "http://127.0.0.1:4000")?,
+            platform_key: secret(self.litellm_api_key).or_else(|| secret(self.litellm_master_key)),
+            public_url: http_url("AGENTHOOK_PUBLIC_URL", self.public_url, &format!("http://{bind}"))?,
+            bind,
+            encryption_keys: secret(self.encryption_keys),
+            admin_key: secret(self.admin_key),
+            max_body_bytes: number(
+                "AGENTHOOK_MAX_BODY_BYTES",
+                self.max_body_bytes,
+                1_048_576,
+                1,
+                26_214_400,
+            )?,
+            worker_concurrency: number(
+                "AGENTHOOK_WORKER_CONCURRENCY",
+                self.worker_concurrency,
+                256,
+                1,
+                10_000,
+            )?,
+            accept_queue: number("AGENTHOOK_ACCEPT_QUEUE", self.accept_queue, 4096, 1, 100_000)?,
+            max_llm_response_bytes: number(
+                "AGENTHOOK_MAX_LLM_RESPONSE_BYTES",
+                self.max_llm_response_bytes,
+                8_388_608,
+                1024,
+                104_857_600,
+            )?,
+            database_connections: number(
+                "AGENTHOOK_DATABASE_CONNECTIONS",
+                self.database_connections,
+                16,
+                2,
+                1000,
+            )? as u32,
+            migrate: !self.no_migrate,
+            data_dir,
+            log,
+            log_format,
+        })
+    }
+}
+
+fn fault(name: &'static str, problem: String) -> SettingError {
+    SettingError { name, problem }
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn secret(text: Option<SecretString>) -> Option<SecretString> {
+    text.filter(|text| !text.expose_secret().trim().is_empty())
+}
+
+fn parse<T: std::str::FromStr>(
+    name: &'static str,
+    text: Option<String>,
+    default: &str,
+    wanted: &str,
+) -> Result<T, SettingError> {
+    let text = filled(text).unwrap_or_else(|| default.to_owned());
+    text.parse().map_err(|_| fault(name, format!("`{text}` is not {wanted}")))
+}
+
+fn number(
+    name: &'static str,
+    text: Option<String>,
+    default: usize,
+    low: usize,
+    high: usize,
+) -> Result<usize, SettingError> {
+    let Some(text) = filled(text) else { return Ok(default) };
+    match text.parse() {
+        Ok(number) if (low..=high).contains(&number) => Ok(number),
+        _ => Err(fault(name, format!("`{text}` is not a whole number from {low} to {high}"))),
+    }
+}
+
+fn http_url(name: &'static str, text: Option<String>, default: &str) -> Result<Url, SettingError> {
+    let url: Url = parse(name, text, default, "an http:// or https:// URL")?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
+        return Err(fault(name, format!("`{url}` is not an http:// or https:// URL without a query")));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(fault(
+            name,
+            "must not carry a user name or a password: it is shown in answers and logs".into(),
+        ));
+    }
+    Ok(url)
+}
+
+fn database_url(text: Option<String>, data_dir: &std::path::Path) -> Result<DatabaseUrl, SettingError> {
+    const NAME: &str = "DATABASE_URL";
+    let Some(text) = filled(text) else { return Ok(DatabaseUrl::Sqlite(data_dir.join("agenthook.db"))) };
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(DatabaseUrl::Postgres(text.into()));
+    }
+    let Some(path) = text.strip_prefix("sqlite:") else {
+        return Err(fault(NAME, "must begin with sqlite:// or postgres://".into()));
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains(":memory:") || path.contains('?') {
+        return Err(fault(NAME, "must name a file, such as sqlite:///var/lib/agenthook/agenthook.db".into()));
+    }
+    Ok(DatabaseUrl::Sqlite(path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_given_is_the_embedded_default() {
+        let settings = SettingsArgs::default().resolve().expect("defaults are valid");
+        assert!(
+            matches!(settings.database_url, DatabaseUrl::Sqlite(path) if path.ends_with("data/agenthook.db"))
+        );
+        assert_eq!(settings.bind.to_string(), "127.0.0.1:8000");
+        assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8000/");
+        assert_eq!(settings.max_body_bytes, 1_048_576);
+    }
+
+    #[test]
+    fn empty_is_unset() {
+        let args = SettingsArgs {
+            database_url: Some(String::new()),
+            litellm_api_key: Some("".into()),
+            litellm_master_key: Some("sk-master".into()),
+            max_body_bytes: Some(" ".into()),
+            ..SettingsArgs::default()
+        };
+        let settings = args.resolve().expect("empty is unset");
+        assert_eq!(settings.platform_key.expect("the master key").expose_secret(), "sk-master");
+    }
+
+    #[test]
+    fn limits_at_their_limits() {
+        let with = |bytes: &str| {
+            SettingsArgs { max_body_bytes: Some(bytes.into()), ..SettingsArgs::default() }
+                .resolve()
+                .map(|s| s.max_body_bytes)
+        };
+        assert_eq!(with("26214400").ok(), Some(26_214_400));
+        assert_eq!(with("1").ok(), Some(1));
+        for wrong in ["0", "26214401", "-1", "1e6", "many"] {
+            let error = with(wrong).expect_err("out of range").to_string();
+            assert!(error.starts_with("AGENTHOOK_MAX_BODY_BYTES: ") && !error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_one_line_that_names_the_setting() {
+        let cases = [
+            SettingsArgs { bind: Some("localhost".into()), ..SettingsArgs::default() },
+            SettingsArgs { database_url: Some("mysql://x".into()), ..SettingsArgs::default() },
+            SettingsArgs { litellm_base_url: Some("ftp://x".into()), ..SettingsArgs::default() },
+            SettingsArgs { log_format: Some("xml".into()), ..SettingsArgs::default() },
+            SettingsArgs { log: Some("a=b=c".into()), ..SettingsArgs::default() },
+        ];
+        for args in cases {
+            let error = args.resolve().expect_err("wrong").to_string();
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+}

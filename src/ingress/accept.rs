@@ -1,0 +1,96 @@
+//! Step 5, the group commit: whoever waits is stored in the next transaction, together.
+//!
+//! A commit costs a disk flush however much it holds. So one writer takes what has gathered while the last
+//! commit was under way (no timer), stores it in one transaction and only then answers the waiters: a 202
+//! is never sent for a row that a power cut could take back.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::app::App;
+use crate::model::NewExecution;
+use crate::store::{self, Accepted};
+use crate::web::ApiError;
+
+/// Hooks per transaction, at most: a bound for memory and for how long the writer holds the database.
+const BATCH: usize = 512;
+
+/// The way to the writer; cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    app: Arc<App>,
+    waiting: mpsc::Sender<Waiting>,
+}
+
+struct Waiting {
+    hook: NewExecution,
+    answer: oneshot::Sender<Result<Accepted, ApiError>>,
+}
+
+impl Intake {
+    /// Starts the writer on the current runtime. It ends when the last clone is dropped.
+    #[must_use]
+    pub fn start(app: Arc<App>) -> Self {
+        let (waiting, arrivals) = mpsc::channel(app.settings.accept_queue);
+        tokio::spawn(write(app.clone(), arrivals));
+        Self { app, waiting }
+    }
+
+    /// Stores a hook, and returns after the commit.
+    ///
+    /// # Errors
+    /// 503 when the server is about to stop, full, or without its database.
+    pub async fn accept(&self, hook: NewExecution) -> Result<Accepted, ApiError> {
+        if self.app.is_draining() {
+            return Err(ApiError::unavailable("the server is about to stop; send it again"));
+        }
+        let (answer, stored) = oneshot::channel();
+        if self.waiting.try_send(Waiting { hook, answer }).is_err() {
+            return Err(ApiError::unavailable("too many webhooks are waiting to be stored; send it again"));
+        }
+        stored.await.map_err(|_| ApiError::unavailable("the server is stopping; send it again"))?
+    }
+}
+
+async fn write(app: Arc<App>, mut arrivals: mpsc::Receiver<Waiting>) {
+    let mut gathered = Vec::with_capacity(BATCH);
+    while arrivals.recv_many(&mut gathered, BATCH).await > 0 {
+        let (hooks, waiters): (Vec<_>, Vec<_>) = gathered.drain(..).map(|w| (w.hook, w.answer)).unzip();
+        match app.store.accept(&hooks).await {
+            Ok(outcomes) => {
+                for ((hook, waiter), outcome) in hooks.iter().zip(waiters).zip(outcomes) {
+                    settle(&app, hook, waiter, Ok(outcome));
+                }
+            }
+            // One row that the database cannot take must not cost its neighbours their place.
+            Err(store::Error::Fault(error)) if hooks.len() > 1 => {
+                tracing::error!(%error, batch = hooks.len(), "a batch was refused; storing its rows one by one");
+                for (hook, waiter) in hooks.iter().zip(waiters) {
+                    let outcome = app.store.accept(std::slice::from_ref(hook)).await;
+                    settle(&app, hook, waiter, outcome.map(|outcomes| outcomes[0]).map_err(ApiError::from));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(batch = hooks.len(), "a batch could not be stored; its senders get an error");
+                let error = ApiError::from(error);
+                for (hook, waiter) in hooks.iter().zip(waiters) {
+                    settle(&app, hook, waiter, Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Rings for what is new and tells the waiter, who may have hung up: the row is stored all the same.
+fn settle(
+    app: &App,
+    hook: &NewExecution,
+    waiter: oneshot::Sender<Result<Accepted, ApiError>>,
+    outcome: Result<Accepted, ApiError>,
+) {
+    if matches!(outcome, Ok(Accepted::New)) {
+        app.queue.ring(hook.execution_id);
+    }
+    let _ = waiter.send(outcome);
+}

@@ -1,0 +1,193 @@
+//! The HTTP server: every route on one screen, and the life of a server process.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
+use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource, route};
+use actix_web::{App as Actix, HttpResponse, HttpServer, web};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{agents, executions, tenants, webhook_secrets};
+use crate::app::{App, StartError};
+use crate::ingress::{self, Ingress, Intake};
+use crate::web::{ApiError, with_request_id};
+use crate::worker::Worker;
+
+/// How long a client may take to send its headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept for the next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections per server thread; further ones wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 10_000;
+/// How long answers under way may take after the stop, in s.
+const SHUTDOWN_S: u64 = 5;
+
+/// Every route.
+fn routes(routes: &mut ServiceConfig) {
+    routes
+        .service(
+            resource("/webhook/agents/{agent_id}/webhook")
+                .route(post().to(ingress::receive))
+                .default_service(route().to(|| only("POST"))),
+        )
+        .service(
+            resource("/api/v1/tenants")
+                .route(get().to(tenants::list))
+                .route(post().to(tenants::create))
+                .default_service(route().to(|| only("GET, POST"))),
+        )
+        .service(
+            resource("/api/v1/tenants/{tenant_id}")
+                .route(get().to(tenants::get))
+                .route(patch().to(tenants::update))
+                .route(delete().to(tenants::delete))
+                .default_service(route().to(|| only("GET, PATCH, DELETE"))),
+        )
+        .service(
+            resource("/api/v1/tenants/{tenant_id}/llm-key")
+                .route(put().to(tenants::set_llm_key))
+                .route(delete().to(tenants::remove_llm_key))
+                .default_service(route().to(|| only("PUT, DELETE"))),
+        )
+        .service(
+            resource("/api/v1/agents")
+                .route(get().to(agents::list))
+                .route(post().to(agents::create))
+                .default_service(route().to(|| only("GET, POST"))),
+        )
+        .service(
+            resource("/api/v1/agents/{agent_id}")
+                .route(get().to(agents::get))
+                .route(patch().to(agents::update))
+                .route(delete().to(agents::delete))
+                .default_service(route().to(|| only("GET, PATCH, DELETE"))),
+        )
+        .service(
+            // The second address is the one that users of the product's predecessor know.
+            resource(["/api/v1/agents/{agent_id}/webhook-secret", "/api/agents/{agent_id}/webhook-secret"])
+                .route(get().to(webhook_secrets::get))
+                .default_service(route().to(|| only("GET"))),
+        )
+        .service(
+            resource("/api/v1/executions")
+                .route(get().to(executions::list))
+                .default_service(route().to(|| only("GET"))),
+        )
+        .service(
+            resource("/api/v1/executions/{execution_id}")
+                .route(get().to(executions::get))
+                .default_service(route().to(|| only("GET"))),
+        )
+        .service(resource("/healthz").route(get().to(healthz)).default_service(route().to(|| only("GET"))))
+        .service(resource("/readyz").route(get().to(readyz)).default_service(route().to(|| only("GET"))))
+        .default_service(route().to(nowhere));
+}
+
+/// `GET /healthz`: the process is up.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`: the process can take work.
+async fn readyz(app: Data<App>) -> Result<HttpResponse, ApiError> {
+    if app.is_draining() {
+        return Err(ApiError::unavailable("draining: the server is about to stop"));
+    }
+    app.store.ping().await.map_err(|error| {
+        tracing::warn!(%error, "not ready");
+        ApiError::unavailable("database: it does not answer")
+    })?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
+}
+
+async fn only(methods: &'static str) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::method_not_allowed(methods))
+}
+
+async fn nowhere() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found())
+}
+
+/// Serves on an open listener. The group commit's writer runs on the caller's runtime.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
+    let ingress = Data::new(Ingress::new(app.clone(), Intake::start(app.clone())));
+    let app = Data::from(app);
+    let server = HttpServer::new(move || {
+        Actix::new()
+            .app_data(app.clone())
+            .app_data(ingress.clone())
+            .app_data(web::QueryConfig::default().error_handler(|error, _| {
+                ApiError::field("", format!("the query string cannot be read: {error}")).into()
+            }))
+            // Inside, so that the path that is matched is the one that was normalized.
+            .wrap(from_fn(with_request_id))
+            .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .configure(routes)
+    })
+    .client_request_timeout(HEADER_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .max_connections(MAX_CONNECTIONS)
+    .shutdown_timeout(SHUTDOWN_S)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+/// The all-in-one: API and worker in this process, until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// The address cannot be used, or the server fails.
+pub async fn serve(app: Arc<App>) -> Result<(), StartError> {
+    let bind = app.settings.bind;
+    let fault = |error| StartError::Fault(format!("AGENTHOOK_BIND: {bind} cannot be used: {error}"));
+    let listener = TcpListener::bind(bind).map_err(fault)?;
+    let address = listener.local_addr().map_err(fault)?;
+    let server = listen(app.clone(), listener).map_err(fault)?;
+    let handle = server.handle();
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
+    let server = tokio::spawn(server);
+    tracing::info!(%address, database = ?app.settings.database_url, "ready");
+    stop_signal().await;
+    drain(&app, &stop, worker, handle).await;
+    let _ = server.await;
+    app.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Refuses new work, lets runs under way end, and only then closes the door: until the end there is somebody
+/// to say 503 and why.
+async fn drain(
+    app: &App,
+    stop: &CancellationToken,
+    worker: tokio::task::JoinHandle<()>,
+    server: ServerHandle,
+) {
+    tracing::info!("stopping: no new work is taken, runs under way may end");
+    app.drain();
+    stop.cancel();
+    let _ = worker.await;
+    server.stop(true).await;
+}
+
+/// Returns at SIGTERM or Ctrl-C.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => tracing::error!("signals cannot be heard; stopping at once"),
+    }
+}

@@ -1,0 +1,164 @@
+//! Agents and their immutable versions.
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::db::{in_tx, statements};
+use super::secrets::{self, SecretChange};
+use super::{Error, Result, Store, on_read};
+use crate::model::{Agent, AgentId, AgentSpec, TenantId, Time};
+
+statements! {
+    INSERT = "INSERT INTO agents (agent_id, tenant_id, version, created_at, updated_at) VALUES ($1, $2, 1, $3, $3)";
+    INSERT_VERSION = "INSERT INTO agent_versions (agent_id, version, spec, created_at) VALUES ($1, $2, $3, $4)";
+    // The compare in compare-and-set: two changes of the same version cannot both win.
+    NEXT_VERSION = "UPDATE agents SET version = version + 1, updated_at = $3
+        WHERE agent_id = $1 AND version = $2 AND deleted_at IS NULL";
+    DELETE = "UPDATE agents SET deleted_at = $2, updated_at = $2 WHERE agent_id = $1 AND deleted_at IS NULL";
+    GET = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
+        JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
+        WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
+    LIST = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
+        JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
+        WHERE a.deleted_at IS NULL AND ($1 IS NULL OR a.tenant_id = $1) AND ($2 IS NULL OR a.agent_id < $2)
+        ORDER BY a.agent_id DESC LIMIT $3";
+    VERSION = "SELECT spec FROM agent_versions WHERE agent_id = $1 AND version = $2";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    agent_id: Uuid,
+    tenant_id: String,
+    version: i32,
+    spec: Json<AgentSpec>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl TryFrom<Row> for Agent {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            agent_id: AgentId(row.agent_id),
+            tenant_id: row.tenant_id.try_into().map_err(super::row::decode)?,
+            version: row.version,
+            spec: row.spec.0,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl Store {
+    /// Adds an agent at version 1, with its secret if it takes webhooks.
+    ///
+    /// # Errors
+    /// The database's; a tenant that does not exist is a fault here, so check it before.
+    pub async fn insert_agent(&self, agent: &Agent, secret: &SecretChange) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        in_tx!(&mut tx, |conn| sqlx::query(INSERT)
+            .bind(agent.agent_id.0)
+            .bind(agent.tenant_id.as_str())
+            .bind(agent.created_at)
+            .execute(&mut *conn)
+            .await
+            .map(|_| ()))?;
+        insert_version(&mut tx, agent).await?;
+        secrets::change(&mut tx, agent.agent_id, secret).await?;
+        tx.commit().await
+    }
+
+    /// Makes `agent.spec` the next version after `agent.version`.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if the agent has another version by now, or is deleted: read it again.
+    pub async fn update_agent(&self, agent: &Agent, secret: &SecretChange) -> Result<Agent> {
+        let next = Agent { version: agent.version + 1, ..agent.clone() };
+        let mut tx = self.db.begin().await?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(NEXT_VERSION)
+            .bind(agent.agent_id.0)
+            .bind(agent.version)
+            .bind(agent.updated_at)
+            .execute(&mut *conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            return Err(Error::Conflict);
+        }
+        insert_version(&mut tx, &next).await?;
+        secrets::change(&mut tx, agent.agent_id, secret).await?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Deletes an agent: its history stays, its secrets go, nothing can call it. `false` if there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn delete_agent(&self, agent_id: AgentId, now: Time) -> Result<bool> {
+        let mut tx = self.db.begin().await?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
+            .bind(agent_id.0)
+            .bind(now)
+            .execute(&mut *conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        secrets::change(&mut tx, agent_id, &SecretChange::Remove).await?;
+        tx.commit().await?;
+        Ok(rows == 1)
+    }
+
+    /// One agent at its present version; `None` if there is none or it is deleted.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn agent(&self, agent_id: AgentId) -> Result<Option<Agent>> {
+        let row: Option<Row> =
+            on_read!(self, |conn| sqlx::query_as(GET).bind(agent_id.0).fetch_optional(conn).await)?;
+        row.map(Agent::try_from).transpose()
+    }
+
+    /// Up to `limit` agents older than `before`, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn agents(
+        &self,
+        tenant: Option<&TenantId>,
+        before: Option<AgentId>,
+        limit: i64,
+    ) -> Result<Vec<Agent>> {
+        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(LIST)
+            .bind(tenant.map(TenantId::as_str))
+            .bind(before.map(|id| id.0))
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?;
+        rows.into_iter().map(Agent::try_from).collect()
+    }
+
+    /// What a version says, also of a deleted agent.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn agent_version(&self, agent_id: AgentId, version: i32) -> Result<Option<AgentSpec>> {
+        let spec: Option<Json<AgentSpec>> = on_read!(self, |conn| sqlx::query_scalar(VERSION)
+            .bind(agent_id.0)
+            .bind(version)
+            .fetch_optional(conn)
+            .await)?;
+        Ok(spec.map(|json| json.0))
+    }
+}
+
+async fn insert_version(tx: &mut super::db::Tx, agent: &Agent) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(INSERT_VERSION)
+        .bind(agent.agent_id.0)
+        .bind(agent.version)
+        .bind(Json(&agent.spec))
+        .bind(agent.updated_at)
+        .execute(conn)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}

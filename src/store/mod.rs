@@ -1,0 +1,102 @@
+//! The ledger: every row, and the only module that knows SQL.
+//!
+//! One file per aggregate. Each has its statements at the top, its row structs, and the functions that the
+//! rest of the program calls with model types. The row is the truth: queue, caches and signals may be lost
+//! at any moment and lose nothing.
+
+mod accept;
+mod agents;
+mod api_keys;
+mod db;
+mod error;
+mod executions;
+mod ledger;
+mod row;
+mod secrets;
+mod tenants;
+
+pub use accept::Accepted;
+pub use error::{Error, Result};
+pub use executions::ExecutionFilter;
+pub use ledger::{AttemptEnd, AttemptStart, Claimed, Finish, Spent};
+pub use secrets::SecretChange;
+
+use db::{Db, on_read, on_write};
+
+/// A handle on the database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+}
+
+impl Store {
+    /// Opens `sqlite://PATH` (made if missing) or `postgres://…`; does not migrate.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or the URL is none of the two.
+    pub async fn open(url: &str, max_connections: u32) -> Result<Self> {
+        Ok(Self { db: Db::open(url, max_connections).await? })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// A migration fails, or the database was migrated by a newer version of this program.
+    pub async fn migrate(&self) -> std::result::Result<(), sqlx::migrate::MigrateError> {
+        self.db.migrate().await
+    }
+
+    /// Whether the database answers and has our tables.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<()> {
+        const PING: &str = "SELECT count(*) FROM api_keys";
+        on_read!(self, |conn| sqlx::query_scalar::<_, i64>(PING).fetch_one(conn).await)?;
+        Ok(())
+    }
+
+    /// Whether this is the embedded database, which belongs to one process at a time.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.db, Db::Sqlite { .. })
+    }
+
+    /// Lets every statement of the program be parsed and planned by the database: what replaces
+    /// compile-time checking where one text serves two databases.
+    ///
+    /// # Errors
+    /// The statements that the database refuses, each with its reason.
+    pub async fn prepare_all(&self) -> std::result::Result<usize, Vec<String>> {
+        use sqlx::Executor;
+        let common = [
+            agents::STATEMENTS,
+            api_keys::STATEMENTS,
+            executions::STATEMENTS,
+            ledger::STATEMENTS,
+            secrets::STATEMENTS,
+            tenants::STATEMENTS,
+            accept::STATEMENTS,
+        ];
+        let own = match &self.db {
+            Db::Sqlite { .. } => accept::INSERT_SQLITE,
+            Db::Postgres(_) => accept::INSERT_POSTGRES,
+        };
+        let all = common.concat().into_iter().chain([own]);
+        let (mut count, mut refused) = (0, Vec::new());
+        for sql in all {
+            count += 1;
+            if let Err(error) =
+                on_write!(self, |conn| conn.prepare(sqlx::SqlSafeStr::into_sql_str(sql)).await.map(|_| ()))
+            {
+                refused.push(format!("{sql}: {error}"));
+            }
+        }
+        if refused.is_empty() { Ok(count) } else { Err(refused) }
+    }
+
+    /// Waits for the connections to end.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}

@@ -1,0 +1,102 @@
+//! Webhook secrets, encrypted.
+
+use uuid::Uuid;
+
+use super::db::{Tx, in_tx, statements};
+use super::row::{spell, word};
+use super::{Result, Store, on_read};
+use crate::model::{AgentId, SecretEncoding, SecretId, Time, WebhookSecret};
+
+statements! {
+    INSERT = "INSERT INTO webhook_secrets (secret_id, agent_id, sealed, encoding, created_at, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    OF_AGENT = "SELECT * FROM webhook_secrets WHERE agent_id = $1 ORDER BY created_at DESC, secret_id DESC";
+    RECODE = "UPDATE webhook_secrets SET encoding = $2 WHERE agent_id = $1";
+    REMOVE = "DELETE FROM webhook_secrets WHERE agent_id = $1";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    secret_id: Uuid,
+    agent_id: Uuid,
+    sealed: String,
+    encoding: String,
+    created_at: Time,
+    expires_at: Option<Time>,
+}
+
+impl Store {
+    /// All secrets of an agent, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn webhook_secrets(&self, agent_id: AgentId) -> Result<Vec<WebhookSecret>> {
+        let rows: Vec<Row> =
+            on_read!(self, |conn| sqlx::query_as(OF_AGENT).bind(agent_id.0).fetch_all(conn).await)?;
+        let secret = |row: Row| {
+            Ok(WebhookSecret {
+                secret_id: SecretId(row.secret_id),
+                agent_id: AgentId(row.agent_id),
+                sealed: row.sealed,
+                encoding: word(&row.encoding)?,
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+            })
+        };
+        rows.into_iter().map(secret).collect()
+    }
+}
+
+/// What a change of an agent does to its secrets, in the same transaction.
+#[derive(Clone, Debug)]
+pub enum SecretChange {
+    /// Nothing.
+    Keep,
+    /// This secret is the only one from now on.
+    Replace(WebhookSecret),
+    /// The secrets stay, their text is read another way.
+    Recode(SecretEncoding),
+    /// The agent takes no webhooks any more.
+    Remove,
+}
+
+/// Carries out a [`SecretChange`].
+pub(super) async fn change(tx: &mut Tx, agent_id: AgentId, change: &SecretChange) -> Result<()> {
+    match change {
+        SecretChange::Keep => {}
+        SecretChange::Replace(secret) => {
+            remove(tx, agent_id).await?;
+            insert(tx, secret).await?;
+        }
+        SecretChange::Recode(encoding) => {
+            let encoding = spell(encoding);
+            in_tx!(tx, |conn| sqlx::query(RECODE)
+                .bind(agent_id.0)
+                .bind(encoding)
+                .execute(conn)
+                .await
+                .map(|_| ()))?;
+        }
+        SecretChange::Remove => remove(tx, agent_id).await?,
+    }
+    Ok(())
+}
+
+async fn insert(tx: &mut Tx, secret: &WebhookSecret) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(INSERT)
+        .bind(secret.secret_id.0)
+        .bind(secret.agent_id.0)
+        .bind(&secret.sealed)
+        .bind(spell(secret.encoding))
+        .bind(secret.created_at)
+        .bind(secret.expires_at)
+        .execute(conn)
+        .await
+        .map(|_| ()))?;
+    Ok(())
+}
+
+async fn remove(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(REMOVE).bind(agent_id.0).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Tenants and their LLM keys.
+
+use sqlx::types::Json;
+
+use super::db::statements;
+use super::row::{spell, word};
+use super::{Result, Store, on_read, on_write};
+use crate::model::{FallbackReason, LlmKey, Tenant, TenantId, Time};
+
+statements! {
+    INSERT = "INSERT INTO tenants (tenant_id, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $6)";
+    UPDATE = "UPDATE tenants SET name = $2, key_policy = $3, fallback_on = $4, allowed_models = $5, updated_at = $6
+        WHERE tenant_id = $1";
+    SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4 WHERE tenant_id = $1";
+    DELETE = "DELETE FROM tenants WHERE tenant_id = $1
+        AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
+    GET = "SELECT * FROM tenants WHERE tenant_id = $1";
+    LIST = "SELECT * FROM tenants WHERE ($1 IS NULL OR tenant_id > $1) ORDER BY tenant_id LIMIT $2";
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    tenant_id: String,
+    name: Option<String>,
+    key_policy: String,
+    fallback_on: Json<Vec<FallbackReason>>,
+    allowed_models: Option<Json<Vec<String>>>,
+    llm_key: Option<String>,
+    llm_key_hint: Option<String>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl TryFrom<Row> for Tenant {
+    type Error = super::Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            tenant_id: row.tenant_id.try_into().map_err(super::row::decode)?,
+            name: row.name,
+            key_policy: word(&row.key_policy)?,
+            fallback_on: row.fallback_on.0,
+            allowed_models: row.allowed_models.map(|json| json.0),
+            llm_key: row.llm_key.map(|sealed| LlmKey { sealed, hint: row.llm_key_hint.unwrap_or_default() }),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl Store {
+    /// Adds a tenant; its LLM key is set apart.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`](super::Error::Conflict) if the id is taken.
+    pub async fn insert_tenant(&self, tenant: &Tenant) -> Result<()> {
+        on_write!(self, |conn| sqlx::query(INSERT)
+            .bind(tenant.tenant_id.as_str())
+            .bind(&tenant.name)
+            .bind(spell(tenant.key_policy))
+            .bind(Json(&tenant.fallback_on))
+            .bind(tenant.allowed_models.as_ref().map(Json))
+            .bind(tenant.created_at)
+            .execute(conn)
+            .await
+            .map(|_| ()))?;
+        Ok(())
+    }
+
+    /// Writes name, policy and models of a tenant; `false` if there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn update_tenant(&self, tenant: &Tenant) -> Result<bool> {
+        let rows = on_write!(self, |conn| sqlx::query(UPDATE)
+            .bind(tenant.tenant_id.as_str())
+            .bind(&tenant.name)
+            .bind(spell(tenant.key_policy))
+            .bind(Json(&tenant.fallback_on))
+            .bind(tenant.allowed_models.as_ref().map(Json))
+            .bind(tenant.updated_at)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// Sets or removes a tenant's LLM key; `false` if there is no such tenant.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn set_llm_key(&self, tenant_id: &TenantId, key: Option<&LlmKey>, now: Time) -> Result<bool> {
+        let rows = on_write!(self, |conn| sqlx::query(SET_LLM_KEY)
+            .bind(tenant_id.as_str())
+            .bind(key.map(|key| &key.sealed))
+            .bind(key.map(|key| &key.hint))
+            .bind(now)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// Removes a tenant that never had an agent; `false` if there was nothing to remove.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn delete_tenant(&self, tenant_id: &TenantId) -> Result<bool> {
+        let rows = on_write!(self, |conn| sqlx::query(DELETE)
+            .bind(tenant_id.as_str())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// One tenant.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tenant(&self, tenant_id: &TenantId) -> Result<Option<Tenant>> {
+        let row: Option<Row> =
+            on_read!(self, |conn| sqlx::query_as(GET).bind(tenant_id.as_str()).fetch_optional(conn).await)?;
+        row.map(Tenant::try_from).transpose()
+    }
+
+    /// Up to `limit` tenants after `after`, in the order of their ids.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn tenants(&self, after: Option<&TenantId>, limit: i64) -> Result<Vec<Tenant>> {
+        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(LIST)
+            .bind(after.map(TenantId::as_str))
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?;
+        rows.into_iter().map(Tenant::try_from).collect()
+    }
+}

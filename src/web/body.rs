@@ -1,0 +1,94 @@
+//! JSON bodies of the management API.
+
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{ApiError, Code};
+
+/// Largest body of the management API, in bytes.
+pub const MAX_BODY_BYTES: usize = 1_048_576;
+
+/// A JSON body: read whole, bounded, and still untyped so that [`from_value`] can say where it is wrong.
+#[derive(Debug)]
+pub struct Json(pub Value);
+
+impl FromRequest for Json {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
+        let payload = web::Payload::from_request(request, payload).into_inner();
+        Box::pin(async move {
+            let mut payload =
+                payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
+            let mut body = web::BytesMut::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson, "the body ended early"))?;
+                if body.len() + chunk.len() > MAX_BODY_BYTES {
+                    let detail = format!("at most {MAX_BODY_BYTES} bytes are taken");
+                    return Err(ApiError::new(Code::PayloadTooLarge, detail));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            let value = serde_json::from_slice(&body).map_err(|error| {
+                ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
+            })?;
+            match nul(&value, &mut String::new()) {
+                None => Ok(Self(value)),
+                // Postgres can store it in no text and no jsonb; nobody means it.
+                Some(pointer) => Err(ApiError::field(pointer, "must not contain the character U+0000")),
+            }
+        })
+    }
+}
+
+/// Gives a body its type; unknown fields are refused where the type says so.
+///
+/// # Errors
+/// 422 with a JSON Pointer to the first field that does not fit.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        use serde_path_to_error::Segment;
+        let pointer: String = error
+            .path()
+            .iter()
+            .map(|segment| match segment {
+                Segment::Seq { index } => format!("/{index}"),
+                Segment::Map { key } => format!("/{}", escape(key)),
+                Segment::Enum { variant } => format!("/{variant}"),
+                Segment::Unknown => String::new(),
+            })
+            .collect();
+        ApiError::field(pointer, error.inner().to_string())
+    })
+}
+
+/// One step of a JSON Pointer (RFC 6901).
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// Where a NUL stands, if anywhere.
+fn nul(value: &Value, path: &mut String) -> Option<String> {
+    let mut below = |step: String, child: &Value| {
+        let length = path.len();
+        path.push('/');
+        path.push_str(&step);
+        let found = nul(child, path);
+        path.truncate(length);
+        found
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(|| path.clone()),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| below(index.to_string(), item))
+        }
+        // A key with a NUL cannot be printed: the place of its object has to do.
+        Value::Object(fields) if fields.keys().any(|key| key.contains('\0')) => Some(path.clone()),
+        Value::Object(fields) => fields.iter().find_map(|(key, field)| below(escape(key), field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
