@@ -212,7 +212,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the URL leads to this very machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
