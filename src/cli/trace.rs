@@ -46,6 +46,9 @@ fn summary(execution: &Value) -> String {
         ("tokens", tokens(execution.pointer("/usage"))),
         ("cost", dollars(execution.pointer("/cost_usd"))),
     ];
+    if execution.pointer("/due_at").is_some_and(Value::is_string) {
+        rows.push(("due", text("/due_at")));
+    }
     if execution.pointer("/error").is_some_and(Value::is_object) {
         rows.push(("error", failure(execution.pointer("/error"))));
     }
