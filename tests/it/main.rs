@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod examples;
 mod litellm;
 mod schema;
 mod webhook;
