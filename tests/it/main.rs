@@ -5,6 +5,8 @@
 
 mod harness;
 
+mod layers;
 mod litellm;
+mod process;
 mod schema;
 mod webhook;
