@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod cli;
 mod litellm;
 mod schema;
 mod webhook;
