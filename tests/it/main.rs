@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod cli;
 mod layers;
 mod litellm;
 mod process;
