@@ -200,3 +200,6 @@ impl fmt::Display for SchemaFault {
 }
 
 impl std::error::Error for SchemaFault {}
+
+#[cfg(test)]
+mod tests;
