@@ -5,7 +5,10 @@
 
 mod harness;
 
+mod cli;
 mod examples;
+mod layers;
 mod litellm;
+mod process;
 mod schema;
 mod webhook;

@@ -43,9 +43,8 @@ pub(super) async fn check(settings: &Settings, store: Option<&Store>) -> Vec<Fin
     let mut findings = vec![match store {
         None => ok(CHECK, "valid"),
         Some(store) => match opened(store, &cipher).await {
-            Ok((tried, 0)) => {
-                ok(CHECK, format!("valid, and opens the {tried} stored secrets that were tried"))
-            }
+            Ok((0, _)) => ok(CHECK, "valid; no secret is stored yet"),
+            Ok((tried, 0)) => ok(CHECK, format!("valid, opens all stored secrets that were tried ({tried})")),
             Ok((tried, closed)) => fail(
                 CHECK,
                 format!(

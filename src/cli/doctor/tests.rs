@@ -130,7 +130,7 @@ async fn a_database_that_is_behind_and_keys_that_are_lost() {
     store.set_llm_key(&tenant_id, Some(&llm_key), now).await.expect("a key");
 
     let (lines, text) = diagnose(with(Some(key))).await;
-    assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("opens the 1 stored"), "{text}");
+    assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("were tried (1)"), "{text}");
     for lost in [Some(Cipher::generate_key()), Some("nonsense".into()), None] {
         let (lines, text) = diagnose(with(lost)).await;
         assert!(lines.contains(&"Fail encryption key".to_owned()), "{text}");
