@@ -5,6 +5,9 @@
 
 mod harness;
 
+mod calls;
+mod keys;
 mod litellm;
+mod runs;
 mod schema;
 mod webhook;
