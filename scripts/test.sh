@@ -8,8 +8,8 @@ usage() {
 ./scripts/test.sh [--with-tools] [--no-install] [-- ARGS for cargo test]
     Checks the format, lints, documentation and dependencies, then runs the unit tests, and the integration tests on
     SQLite and on PostgreSQL. What they need is started on free ports and ended afterwards.
-      --with-tools   first installs cargo-deny and cargo-machete (compiles them: some minutes); without them their
-                     checks are skipped
+      --with-tools   first installs cargo-deny and cargo-machete (compiles them: six minutes on two cores); without
+                     them their checks are skipped
       --no-install   stops where a system package is missing instead of installing it (Debian, Ubuntu)
 
 ./scripts/test.sh --services [-- COMMAND ...]
@@ -239,7 +239,7 @@ start_services() {
     mkdir -p .agenthook
     venv=$PWD/.agenthook/litellm-$("$python" -c \
       'import hashlib; print(hashlib.sha256(open("litellm/requirements.txt", "rb").read()).hexdigest()[:12])')
-    if [ ! -e "$venv/.ready" ]; then say "LiteLLM is being installed meanwhile, once: 120 packages, about a minute"; fi
+    if [ ! -e "$venv/.ready" ]; then say "LiteLLM is being installed meanwhile, once: 120 packages, one to two minutes"; fi
     background "$tmp/litellm.log" run_litellm "$port"
     litellm_job=$!
   elif [ -z "${AGENTHOOK_TEST_LITELLM_MASTER_KEY:-}" ] || [ -z "${AGENTHOOK_TEST_UPSTREAM_URL:-}" ]; then

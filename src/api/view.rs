@@ -116,15 +116,17 @@ pub struct SecretView {
     secret_encoding: SecretEncoding,
     created_at: Stamp,
     expires_at: Option<Stamp>,
+    last_used_at: Option<Stamp>,
 }
 
-pub fn secret(secret: WebhookSecret, text: String) -> SecretView {
+pub fn secret(secret: WebhookSecret, text: String, last_used_at: Option<Time>) -> SecretView {
     SecretView {
         secret_id: secret.secret_id,
         webhook_secret: text,
         secret_encoding: secret.encoding,
         created_at: Stamp(secret.created_at),
         expires_at: stamp(secret.expires_at),
+        last_used_at: stamp(last_used_at),
     }
 }
 

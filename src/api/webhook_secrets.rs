@@ -37,9 +37,12 @@ pub async fn get(
         true => text.expose_secret().to_owned(),
         false => mask(text.expose_secret()),
     };
-    let secrets: Vec<_> =
-        secrets.into_iter().map(|(secret, text)| view::secret(secret, shown(&text))).collect();
-    Ok(HttpResponse::Ok().json(json!({ "secrets": secrets })))
+    let mut views = Vec::with_capacity(secrets.len());
+    for (secret, text) in secrets {
+        let last_used_at = app.store.secret_last_used(&secret).await?;
+        views.push(view::secret(secret, shown(&text), last_used_at));
+    }
+    Ok(HttpResponse::Ok().json(json!({ "secrets": views })))
 }
 
 /// An agent's secrets, decrypted. One that cannot be is met with 503.

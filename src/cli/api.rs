@@ -196,7 +196,10 @@ pub(super) fn refusal(status: u16, text: &str) -> String {
     for fault in problem.pointer("/errors").and_then(Value::as_array).into_iter().flatten() {
         let place = ["/instance_path", "/pointer", "/path"].iter().find_map(|p| fault.pointer(p)?.as_str());
         let message = fault.pointer("/message").and_then(Value::as_str).unwrap_or("is wrong");
-        line.push_str(&format!("; {}: {message}", place.filter(|p| !p.is_empty()).unwrap_or("/")));
+        // the detail of a single fault says it already
+        if !line.contains(message) {
+            line.push_str(&format!("; {}: {message}", place.filter(|p| !p.is_empty()).unwrap_or("/")));
+        }
     }
     if let Some(request) = word("/request_id") {
         line.push_str(&format!(" (request {request})"));
@@ -215,7 +218,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the URL leads to this very machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -237,6 +241,9 @@ mod tests {
             refusal(422, problem),
             "422 invalid_agent: the agent cannot be saved; /llm_config/model: must be a model; /: odd (request 0198)"
         );
+        let told =
+            r#"{"code":"c","detail":"/a must be b","errors":[{"pointer":"/a","message":"must be b"}]}"#;
+        assert_eq!(refusal(422, told), "422 c: /a must be b");
         assert_eq!(refusal(401, r#"{"error":"Invalid signature"}"#), "401 Invalid signature");
         assert_eq!(refusal(502, "<html>"), "the server answered 502 without saying why");
     }

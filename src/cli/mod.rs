@@ -8,6 +8,7 @@
 mod agent;
 mod api;
 mod curl;
+mod doctor;
 mod executions;
 mod failure;
 mod input;
@@ -49,6 +50,7 @@ enum Command {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Send(send::Send),
+    Doctor(Box<doctor::Doctor>),
 }
 
 /// Runs the command that the process was started with.
@@ -67,6 +69,7 @@ pub async fn run() -> ExitCode {
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Send(command) => command.run().await,
+        Command::Doctor(command) => command.run().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

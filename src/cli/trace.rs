@@ -15,7 +15,7 @@ pub(super) fn of(text: &str) -> String {
     let mut parts = vec![summary(&execution)];
     let attempts = execution.pointer("/attempts").and_then(Value::as_array);
     if let Some(attempts) = attempts.filter(|attempts| !attempts.is_empty()) {
-        parts.push(format!("calls\n{}", calls(attempts)));
+        parts.push(format!("calls\n{}", calls(attempts, execution.pointer("/error"))));
     }
     parts.push(format!("input\n{}", shortened(&input(text))));
     if let Some(output) = execution.pointer("/output").and_then(Value::as_str) {
@@ -46,15 +46,20 @@ fn summary(execution: &Value) -> String {
         ("tokens", tokens(execution.pointer("/usage"))),
         ("cost", dollars(execution.pointer("/cost_usd"))),
     ];
+    if execution.pointer("/due_at").is_some_and(Value::is_string) {
+        rows.push(("due", text("/due_at")));
+    }
     if execution.pointer("/error").is_some_and(Value::is_object) {
         rows.push(("error", failure(execution.pointer("/error"))));
     }
     sheet(rows)
 }
 
-fn calls(attempts: &[Value]) -> String {
+/// One row a call. `told` is the execution's own error, which stands above: its text is not said twice.
+fn calls(attempts: &[Value], told: Option<&Value>) -> String {
     let rows = attempts.iter().map(|attempt| {
         let result = match attempt.pointer("/error") {
+            Some(error) if error.is_object() && told == Some(error) => field(error, "/code"),
             Some(error) if error.is_object() => failure(Some(error)),
             _ => tokens(attempt.pointer("/usage")),
         };

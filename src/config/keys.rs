@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -35,7 +35,7 @@ pub fn encryption_keys(settings: &Settings) -> Result<Vec<SecretString>, Setting
                 .into(),
         });
     }
-    let path = settings.data_dir.join("encryption.key");
+    let path = encryption_key_file(settings);
     let problem = |error: std::io::Error| SettingError {
         name: NAME,
         problem: format!("{} cannot be used: {error}", path.display()),
@@ -49,6 +49,12 @@ pub fn encryption_keys(settings: &Settings) -> Result<Vec<SecretString>, Setting
         }
         Err(error) => Err(problem(error)),
     }
+}
+
+/// Where the embedded default keeps its generated Fernet key.
+#[must_use]
+pub fn encryption_key_file(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("encryption.key")
 }
 
 /// A new admin key.

@@ -153,6 +153,26 @@ impl LlmClient {
         if answer.status == 200 { answer::models(&answer) } else { Err(classify::classify(&answer, "")) }
     }
 
+    /// Whether this key administers the proxy, as its master key does: asked of an address that answers
+    /// administrators alone, tells no secret and needs no database. Such a key is above budgets and rates.
+    ///
+    /// # Errors
+    /// As [`LlmClient::complete`].
+    pub async fn is_admin(&self, key: &SecretString) -> Result<bool, LlmError> {
+        let authorization = wire::authorization(key)?;
+        let request = self
+            .transport
+            .get("router/settings")
+            .header(reqwest::header::AUTHORIZATION, authorization)
+            .timeout(PROBE_TIMEOUT);
+        let answer = self.transport.send(request, PROBE_TIMEOUT, PROBE_BYTES).await?;
+        match answer.status {
+            200 => Ok(true),
+            401 | 403 | 404 => Ok(false),
+            _ => Err(classify::classify(&answer, "")),
+        }
+    }
+
     /// Whether a LiteLLM proxy is up at the base URL. Needs no key. (`/health` would call every model.)
     ///
     /// # Errors

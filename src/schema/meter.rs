@@ -2,8 +2,8 @@
 //!
 //! A running validation has no way to be stopped, and what it costs depends on schema and payload together:
 //! `oneOf` in a recursive schema, `unevaluatedProperties`, a pattern over a long string. So validators here
-//! do not read a [`Value`], they read [`Metered`]: every look at the payload is paid for from a [`Budget`], and
-//! when that is spent the validation ends by unwinding to [`within`]. The price of a look depends on nothing
+//! do not read a [`Value`], they read [`Metered`]: every look at the payload has a price, and when
+//! what was given for it is spent, the validation ends by unwinding to [`within`]. The price of a look depends on nothing
 //! but schema and payload, never on the clock, so a payload gets the same verdict on every machine and day.
 //!
 //! The same handle keeps the payload out of error messages: what an error may quote is always `null` here,
@@ -19,49 +19,52 @@ use serde_json::{Map, Number, Value};
 
 use super::unique;
 
-/// What a validation may spend, in units of roughly 10 ns.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Budget {
-    /// How much is left.
-    pub units: u64,
-    /// The price of matching 256 bytes of text against a pattern or a format.
-    pub text: u32,
+/// What a look costs under one schema, in units of roughly 10 ns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prices {
+    /// Going to a child: the subschemas in place there that say nothing take time without looking.
+    pub step: usize,
+    /// A byte of text that is matched against a pattern or a format.
+    pub text: usize,
+    /// A byte, and then a few, of a property's name: how many patterns there are for names.
+    pub names: usize,
+    /// A number, which `multipleOf` may take for a long division.
+    pub number: usize,
 }
 
 thread_local! {
-    /// The budget of the validation that runs on this thread. A validator makes nodes of its own for
-    /// property names, so a reference inside the nodes would not reach everywhere.
-    static BUDGET: Cell<Budget> = const { Cell::new(Budget { units: 0, text: 0 }) };
+    /// What is left to the validation that runs on this thread, and its prices. A validator makes nodes of its
+    /// own for property names, so a reference inside the nodes would not reach everywhere.
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+    static PRICES: Cell<Prices> = const { Cell::new(Prices { step: 0, text: 0, names: 0, number: 0 }) };
 }
 
 /// How an unwinding validation says that its budget is spent, and not that there is a bug.
 struct Spent;
 
-/// Runs `validation` within `budget`; `None` when it would cost more, or when the validator itself panics
+/// Runs `validation` for at most `units`; `None` when it would cost more, or when the validator itself panics
 /// (which the panic hook has then told): a payload that nobody can check is no valid payload.
-pub(super) fn within<T>(budget: Budget, validation: impl FnOnce() -> T) -> Option<T> {
-    BUDGET.set(budget);
+pub(super) fn within<T>(units: usize, prices: Prices, validation: impl FnOnce() -> T) -> Option<T> {
+    LEFT.set(units);
+    PRICES.set(prices);
     // The validator's own state lives in this call; what it shares is only filled, never half written.
     let outcome = catch_unwind(AssertUnwindSafe(validation)).ok();
-    BUDGET.set(Budget::default());
+    LEFT.set(0);
     outcome
 }
 
 /// Pays for one look. `resume_unwind` does not call the panic hook: running out is no event to log.
 #[inline]
 fn pay(units: usize) {
-    let mut budget = BUDGET.get();
-    match budget.units.checked_sub(units as u64) {
-        Some(left) => budget.units = left,
+    match LEFT.get().checked_sub(units) {
+        Some(left) => LEFT.set(left),
         None => resume_unwind(Box::new(Spent)),
     }
-    BUDGET.set(budget);
 }
 
-/// Pays for handing out text that is matched against something.
-#[inline]
-fn pay_text(bytes: usize) {
-    pay(1 + bytes.saturating_mul(BUDGET.get().text as usize) / 256);
+/// Pays for reading text as a regular expression, which `format` may ask for.
+pub(super) fn pay_for_regex(text: &str) {
+    pay(4 * text.len());
 }
 
 /// The payload as validators see it.
@@ -115,13 +118,14 @@ impl<'a> Node<'a, Metered> for Place<'a> {
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
         let text = self.value.as_str();
-        pay_text(text.map_or(0, str::len));
+        pay(1 + text.map_or(0, str::len).saturating_mul(PRICES.get().text));
         text.map(Cow::Borrowed)
     }
 
     fn as_number(&self) -> Option<&'a Number> {
-        pay(2);
-        self.value.as_number()
+        let number = self.value.as_number();
+        pay(1 + number.map_or(0, price));
+        number
     }
 
     fn as_boolean(&self) -> Option<bool> {
@@ -177,6 +181,15 @@ impl<'a> Node<'a, Metered> for Place<'a> {
     }
 }
 
+/// A number far from 1 is written out as a fraction of hundreds of digits before it is divided.
+fn price(number: &Number) -> usize {
+    let per_number = PRICES.get().number;
+    match number.as_f64().map(f64::abs) {
+        Some(float) if float == 0.0 || (1e-6..1e19).contains(&float) => per_number,
+        _ => 40 * per_number,
+    }
+}
+
 /// Equality of JSON Schema (`1` is `1.0`), paid for by what is compared.
 fn equal(left: &Value, right: &Value) -> bool {
     pay(1);
@@ -217,7 +230,7 @@ impl<'a> Object<'a, Metered> for Members<'a> {
     }
 
     fn get(&self, key: &String) -> Option<Place<'a>> {
-        pay(4 + key.len() / 64);
+        pay(3 + PRICES.get().step + key.len() / 64);
         self.members.get(key).map(|value| Place { value, path: self.path + 1 + key.len() })
     }
 
@@ -238,8 +251,8 @@ impl<'a> Iterator for MembersIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (name, value) = self.members.next()?;
-        // names meet patternProperties and propertyNames
-        pay_text(2 * name.len());
+        let Prices { step, text, names, .. } = PRICES.get();
+        pay(1 + step + name.len() / 16 + names.saturating_mul(4 + name.len().saturating_mul(text)));
         Some((name, Place { value, path: self.path + 1 + name.len() }))
     }
 }
@@ -281,7 +294,7 @@ impl<'a> Iterator for ElementsIter<'a> {
 
     fn next(&mut self) -> Option<Place<'a>> {
         let value = self.elements.next()?;
-        pay(1);
+        pay(1 + PRICES.get().step);
         Some(Place { value, path: self.path + 7 })
     }
 }

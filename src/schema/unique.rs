@@ -14,7 +14,7 @@ pub(super) fn is_unique(elements: &[Value], pay: fn(usize)) -> bool {
     elements.iter().all(|element| {
         let mut key = Vec::new();
         write(element, &mut key, pay);
-        pay(10 + key.len() / 8);
+        pay(20 + key.len() / 8);
         seen.insert(key)
     })
 }

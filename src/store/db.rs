@@ -116,8 +116,16 @@ impl Db {
     /// Applies what is missing of `migrations/`. On Postgres an advisory lock keeps starting processes apart.
     pub async fn migrate(&self) -> std::result::Result<(), sqlx::migrate::MigrateError> {
         match self {
-            Self::Sqlite { write, .. } => sqlx::migrate!("migrations/sqlite").run(write).await,
-            Self::Postgres(pool) => sqlx::migrate!("migrations/postgres").run(pool).await,
+            Self::Sqlite { write, .. } => self.migrator().run(write).await,
+            Self::Postgres(pool) => self.migrator().run(pool).await,
+        }
+    }
+
+    /// The migrations of this kind of database.
+    pub fn migrator(&self) -> sqlx::migrate::Migrator {
+        match self {
+            Self::Sqlite { .. } => sqlx::migrate!("migrations/sqlite"),
+            Self::Postgres(_) => sqlx::migrate!("migrations/postgres"),
         }
     }
 

@@ -29,6 +29,15 @@ pub struct Store {
     db: Db,
 }
 
+/// How far a database is from this program's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaGap {
+    /// Migrations still to be applied.
+    pub missing: usize,
+    /// Migrations of a newer program.
+    pub unknown: usize,
+}
+
 impl Store {
     /// Opens `sqlite://PATH` (made if missing) or `postgres://…`; does not migrate.
     ///
@@ -44,6 +53,19 @@ impl Store {
     /// A migration fails, or the database was migrated by a newer version of this program.
     pub async fn migrate(&self) -> std::result::Result<(), sqlx::migrate::MigrateError> {
         self.db.migrate().await
+    }
+
+    /// Migrations that the database lacks, and those that it has and this program does not know. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The database does not answer, or nothing was ever migrated in it.
+    pub async fn schema_gap(&self) -> Result<SchemaGap> {
+        const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+        let applied: Vec<i64> = on_read!(self, |conn| sqlx::query_scalar(APPLIED).fetch_all(conn).await)?;
+        let known: Vec<i64> = self.db.migrator().iter().map(|migration| migration.version).collect();
+        let without = |all: &[i64], these: &[i64]| all.iter().filter(|one| !these.contains(one)).count();
+        Ok(SchemaGap { missing: without(&known, &applied), unknown: without(&applied, &known) })
     }
 
     /// Whether the database answers and has our tables.

@@ -11,6 +11,9 @@ statements! {
     INSERT = "INSERT INTO webhook_secrets (secret_id, agent_id, sealed, encoding, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6)";
     OF_AGENT = "SELECT * FROM webhook_secrets WHERE agent_id = $1 ORDER BY created_at DESC, secret_id DESC";
+    // Newest first: the secret in use is found at the first row.
+    LAST_USED = "SELECT received_at FROM executions WHERE agent_id = $1 AND secret_id = $2
+        ORDER BY execution_id DESC LIMIT 1";
     RECODE = "UPDATE webhook_secrets SET encoding = $2 WHERE agent_id = $1";
     REMOVE = "DELETE FROM webhook_secrets WHERE agent_id = $1";
 }
@@ -44,6 +47,20 @@ impl Store {
             })
         };
         rows.into_iter().map(secret).collect()
+    }
+}
+
+impl Store {
+    /// When a secret last signed a webhook that was accepted.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn secret_last_used(&self, secret: &WebhookSecret) -> Result<Option<Time>> {
+        Ok(on_read!(self, |conn| sqlx::query_scalar(LAST_USED)
+            .bind(secret.agent_id.0)
+            .bind(secret.secret_id.0)
+            .fetch_optional(conn)
+            .await)?)
     }
 }
 

@@ -17,7 +17,6 @@ async fn an_answer_that_does_not_come_is_a_timeout() {
         (&json!("failed"), &json!("llm_timeout")),
         "{trace}"
     );
-    assert_eq!(codes(&trace), ["llm_timeout", "llm_timeout"]);
     assert_eq!((&trace["attempts"][0]["status_code"], llm.calls()), (&json!(null), 2));
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::harness::{Server, sign};
+use crate::harness::{Server, Setup, env, sign};
+use agenthook::config::SettingsArgs;
 use agenthook::model::SecretEncoding;
 
 /// Compact JSON as a ticket system sends it.
@@ -53,4 +54,50 @@ async fn a_signed_ticket_becomes_a_trace() {
     assert_eq!(messages.len(), 2);
     assert!(messages[1]["content"].as_str().is_some_and(|text| text.contains(TICKET)));
     assert_eq!(server.executions().await.len(), 1);
+}
+
+/// A server whose LiteLLM is the real proxy of the test command.
+async fn with_real_litellm() -> Server {
+    let given = |name| env(name).unwrap_or_else(|| panic!("{name} is not set: run ./scripts/test.sh"));
+    let args = SettingsArgs {
+        litellm_base_url: Some(given("AGENTHOOK_TEST_LITELLM_URL")),
+        litellm_api_key: Some(given("AGENTHOOK_TEST_LITELLM_MASTER_KEY").into()),
+        ..SettingsArgs::default()
+    };
+    Server::with(Setup { args, ..Setup::default() }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ticket_through_the_real_proxy() {
+    let server = with_real_litellm().await;
+    let agent = server
+        .agent_with(json!({
+            "trigger": {"type": "webhook", "secret": SECRET, "payload_schema": {"type": "object", "required": ["ticket_id"]}},
+            "llm_config": {"model": "mock-model"},
+        }))
+        .await;
+    let headers = [("content-type", "application/json"), ("x-hub-signature-256", SIGNATURE)];
+    let trace = server.ended(&agent.post_raw(TICKET.as_bytes(), &headers).await.execution_id()).await;
+    assert_eq!(trace["status"], "success", "{trace}");
+    assert!(trace["output"].as_str().is_some_and(|output| !output.is_empty()));
+    assert_eq!(trace["usage"]["total_tokens"], 30, "what LiteLLM reports of a mock");
+    assert_eq!(trace["attempts"][0]["status_code"], 200);
+    assert!(trace["timing"]["total_ms"].as_u64() >= trace["timing"]["llm_ms"].as_u64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_the_proxy_lacks_is_told_saved_and_listed() {
+    let server = with_real_litellm().await;
+    let agent = server.agent_with(json!({"llm_config": {"model": "gpt-nobody-has"}})).await;
+    let id = agent.post(TICKET).await.execution_id();
+    let trace = server.ended(&id).await;
+    assert_eq!(trace["status"], "failed");
+    assert_eq!(trace["error"]["code"], "llm_no_deployment");
+    assert_eq!(trace["error"]["retryable"], false);
+    let message = trace["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("gpt-nobody-has") && message.contains("/v1/models"), "{message}");
+    assert_eq!(trace["attempts"].as_array().map(Vec::len), Some(1), "nothing is gained by another try");
+    let failed = server.get("/api/v1/executions?status=failed").await;
+    assert_eq!(failed["executions"][0]["execution_id"], id);
+    assert_eq!(failed["executions"][0]["error"]["code"], "llm_no_deployment");
 }

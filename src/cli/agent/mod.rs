@@ -130,8 +130,7 @@ impl Agent {
                 let path = ["agents", id.as_str()];
                 let body = match file {
                     Some(path) => input::json(&path)?,
-                    // A part of llm_config or of the trigger is changed by sending it whole.
-                    None => spec.to_update(&api.get(&path, &[]).await?.json)?,
+                    None => spec.to_update()?,
                 };
                 let answer = api.write(Method::PATCH, &path, &body).await?;
                 answer.show(json, |agent| match agent.pointer("/webhook_secret") {

@@ -56,9 +56,6 @@ pub(super) struct SpecArgs {
     /// A secret that the sender made, in a file; `-` is standard input. Without it one is generated
     #[arg(long, value_name = "FILE", help_heading = "Webhook")]
     webhook_secret_file: Option<PathBuf>,
-    /// What makes two webhooks the same delivery: their id header, or their bodies
-    #[arg(long, value_name = "BY", help_heading = "Webhook", value_parser = PossibleValuesParser::new(["id", "body"]))]
-    dedupe: Option<String>,
 }
 
 impl SpecArgs {
@@ -69,7 +66,7 @@ impl SpecArgs {
 
     /// The body of a POST.
     pub(super) fn to_create(&self, tenant: &TenantId, no_webhook: bool) -> Result<Value, Failure> {
-        let mut body = self.changes(&Value::Null)?;
+        let mut body = self.changes()?;
         body.insert("tenant_id".into(), tenant.as_str().into());
         match (no_webhook, body.contains_key("trigger")) {
             (true, true) => {
@@ -83,17 +80,17 @@ impl SpecArgs {
         Ok(body.into())
     }
 
-    /// The body of a PATCH of this agent.
-    pub(super) fn to_update(&self, present: &Value) -> Result<Value, Failure> {
-        let body = self.changes(present)?;
+    /// The body of a PATCH: the server changes the members that are there, also inside an object.
+    pub(super) fn to_update(&self) -> Result<Value, Failure> {
+        let body = self.changes()?;
         if body.is_empty() {
             return Err(Failure::Usage("nothing to change: see agenthook agent update --help".into()));
         }
         Ok(body.into())
     }
 
-    /// The members that the flags touch, each whole: what the flags leave alone is as it is at `present`.
-    fn changes(&self, present: &Value) -> Result<Map<String, Value>, Failure> {
+    /// The members that the flags name.
+    fn changes(&self) -> Result<Map<String, Value>, Failure> {
         let prompt = match (&self.system_prompt, &self.system_prompt_file) {
             (Some(text), _) => Some(text.clone()),
             (None, Some(path)) => Some(input::text(path)?),
@@ -104,12 +101,6 @@ impl SpecArgs {
             Some(path) => Some(input::json(path)?),
             None => self.no_schema.then_some(Value::Null),
         };
-        let dedupe = self.dedupe.as_ref().map(|by| {
-            let mut dedupe = object(present.pointer("/trigger/dedupe"));
-            dedupe.insert("by".into(), by.as_str().into());
-            Value::Object(dedupe)
-        });
-
         let mut body = filled([
             ("name", self.name.clone().map(Value::from)),
             ("status", self.status.clone().map(Value::from)),
@@ -133,19 +124,18 @@ impl SpecArgs {
                     ("secret_encoding", self.secret_encoding.clone().map(Value::from)),
                     ("payload_schema", schema),
                     ("secret", secret.map(|secret| Value::from(secret.expose_secret()))),
-                    ("dedupe", dedupe),
                 ]),
             ),
         ];
-        for (name, changes) in parts {
-            if !changes.is_empty() {
-                let mut whole = object(present.get(name));
-                if name == "trigger" {
-                    whole.entry("type").or_insert_with(|| "webhook".into());
-                }
-                whole.extend(changes);
-                body.insert(name.into(), whole.into());
+        for (name, mut members) in parts {
+            if members.is_empty() {
+                continue;
             }
+            if name == "trigger" {
+                // for an agent that has had none
+                members.insert("type".into(), "webhook".into());
+            }
+            body.insert(name.into(), members.into());
         }
         Ok(body)
     }
@@ -153,10 +143,6 @@ impl SpecArgs {
 
 fn filled<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
     members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-}
-
-fn object(value: Option<&Value>) -> Map<String, Value> {
-    value.and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -193,15 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn a_change_keeps_what_no_flag_touches() {
-        let present = json!({"name": "n", "llm_config": {"model": "m", "temperature": 1}, "retry": {"backoff": "exponential"},
-            "trigger": {"type": "webhook", "payload_schema": {}, "dedupe": {"by": "id", "window_seconds": 5}}});
-        let flags = ["--model", "m2", "--max-attempts", "1", "--no-schema", "--dedupe", "body"];
+    fn a_change_has_what_the_flags_name_and_no_more() {
+        let flags = ["--model", "m2", "--max-attempts", "1", "--no-schema"];
         assert_eq!(
-            spec(&flags).to_update(&present).expect("a body"),
-            json!({"llm_config": {"model": "m2", "temperature": 1}, "retry": {"backoff": "exponential", "max_attempts": 1},
-                "trigger": {"type": "webhook", "payload_schema": null, "dedupe": {"by": "body", "window_seconds": 5}}})
+            spec(&flags).to_update().expect("a body"),
+            json!({"llm_config": {"model": "m2"}, "retry": {"max_attempts": 1},
+                "trigger": {"type": "webhook", "payload_schema": null}})
         );
-        assert!(spec(&[]).to_update(&present).is_err());
+        assert!(spec(&[]).to_update().is_err());
     }
 }

@@ -3,7 +3,7 @@
 mod demo;
 mod litellm;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::{server, telemetry};
 use litellm::Proxy;
 
 /// Where the server listens unless it is told otherwise or the port is taken.
-const USUAL: &str = "127.0.0.1:8000";
+const USUAL_PORT: u16 = 8000;
 
 /// Run the whole main job from nothing: LiteLLM, server, agent, one signed ticket and its trace
 ///
@@ -88,46 +88,50 @@ impl Quickstart {
             proxy = Some(started);
         }
 
-        let listener = match &self.bind {
-            Some(_) => None,
-            None => {
-                server::bind(USUAL.parse().expect("an address")).ok().or(Some(server::bind(free_port())?))
-            }
-        };
-        args.bind = match &listener {
-            Some(listener) => Some(listener.local_addr()?.to_string()),
-            None => self.bind.clone(),
-        };
+        let listener = listener(self.bind)?;
+        args.bind = Some(listener.local_addr()?.to_string());
         let settings = args.resolve().map_err(StartError::from)?;
         telemetry::start(&settings);
-        let listener = match listener {
-            Some(listener) => listener,
-            None => server::bind(settings.bind)?,
-        };
-        let public_url = settings.public_url.clone();
-        step(2, &format!("Server: {public_url} on SQLite in {}", data_dir.display()))?;
+        step(2, &format!("Server: {} on SQLite in {}", settings.public_url, data_dir.display()))?;
         let app = Arc::new(App::start(settings, Clock::system()).await?);
-        let serving = tokio::spawn(server::serve(app.clone(), listener));
-
-        wait_for(&app, proxy.as_mut()).await?;
-        let api = Api::at(public_url, admin_key.clone())?;
-        let model = match self.model {
-            Some(model) => model,
-            None => demo::pick_model(&app).await?,
-        };
-        step(3, &format!("Demo: tenant `demo`, agent `Ticket triage` on model {model}"))?;
-        let demo = demo::prepare(&api, &model).await?;
-        step(4, "One signed ticket")?;
-        let ended = demo.send_ticket(&api).await?;
-        output::print(format!("\n{}\n", indented(&trace::of(&ended))))?;
-        self::next_steps(&demo, &app, &admin_key)?;
-
-        match serving.await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Err(Failure::Fault("the server ended unexpectedly".into())),
+        let mut serving = tokio::spawn(server::serve(app.clone(), listener));
+        let show = show(&app, proxy.as_mut(), self.model, &admin_key);
+        tokio::select! {
+            shown = show => shown?,
+            // Ctrl-C before there was anything to see.
+            outcome = &mut serving => return ended(outcome),
         }
+        ended(serving.await)?;
         drop(proxy);
         output::print("stopped; run it again and everything is still there")
+    }
+}
+
+/// Steps 3 and 4: the demo, before the reader's eyes.
+async fn show(
+    app: &App,
+    proxy: Option<&mut Proxy>,
+    model: Option<String>,
+    admin_key: &SecretString,
+) -> Result<(), Failure> {
+    wait_for(app, proxy).await?;
+    let api = Api::at(app.settings.public_url.clone(), admin_key.clone())?;
+    let model = match model {
+        Some(model) => model,
+        None => demo::pick_model(app).await?,
+    };
+    step(3, &format!("Demo: tenant `demo`, agent `Ticket triage` on model {model}"))?;
+    let demo = demo::prepare(&api, &model).await?;
+    step(4, "One signed ticket")?;
+    let trace = demo.send_ticket(&api).await?;
+    output::print(format!("\n{}\n", indented(&trace::of(&trace))))?;
+    next_steps(&demo, app, admin_key)
+}
+
+fn ended(outcome: Result<Result<(), StartError>, tokio::task::JoinError>) -> Result<(), Failure> {
+    match outcome {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Failure::Fault("the server ended unexpectedly".into())),
     }
 }
 
@@ -178,8 +182,15 @@ fn admin_key(data_dir: &Path) -> Result<SecretString, Failure> {
     Ok(key)
 }
 
-fn free_port() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
+/// The address that was asked for; else the usual one, or any port if that is taken.
+fn listener(asked: Option<String>) -> Result<TcpListener, Failure> {
+    if let Some(text) = asked.filter(|text| !text.trim().is_empty()) {
+        let args = SettingsArgs { bind: Some(text), ..SettingsArgs::default() };
+        let address = args.resolve().map_err(StartError::from)?.bind;
+        return Ok(server::bind(address)?);
+    }
+    let any = || server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    Ok(server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL_PORT))).or_else(|_| any())?)
 }
 
 fn step(number: usize, text: &str) -> Result<(), Failure> {
