@@ -5,9 +5,12 @@
 
 mod harness;
 
+mod calls;
 mod cli;
+mod keys;
 mod layers;
 mod litellm;
 mod process;
+mod runs;
 mod schema;
 mod webhook;
