@@ -5,10 +5,13 @@
 
 mod harness;
 
+mod calls;
 mod cli;
 mod examples;
+mod keys;
 mod layers;
 mod litellm;
 mod process;
+mod runs;
 mod schema;
 mod webhook;
