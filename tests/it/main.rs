@@ -7,10 +7,13 @@ mod harness;
 
 mod calls;
 mod cli;
+mod dedupe;
 mod keys;
 mod layers;
+mod leases;
 mod litellm;
 mod process;
 mod runs;
 mod schema;
+mod takeover;
 mod webhook;
