@@ -7,11 +7,14 @@ mod harness;
 
 mod calls;
 mod cli;
+mod dedupe;
 mod examples;
 mod keys;
 mod layers;
+mod leases;
 mod litellm;
 mod process;
 mod runs;
 mod schema;
+mod takeover;
 mod webhook;
