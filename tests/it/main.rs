@@ -7,6 +7,7 @@ mod harness;
 
 mod calls;
 mod cli;
+mod examples;
 mod keys;
 mod layers;
 mod litellm;
