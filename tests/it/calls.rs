@@ -1,6 +1,6 @@
 //! One call and its answer: what goes out, what comes back, and what is believed of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::harness::{PLATFORM_KEY, RawLlm, Server, completion, completion_body};

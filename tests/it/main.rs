@@ -7,12 +7,15 @@ mod harness;
 
 mod calls;
 mod cli;
+mod dedupe;
 mod docs;
 mod examples;
 mod keys;
 mod layers;
+mod leases;
 mod litellm;
 mod process;
 mod runs;
 mod schema;
+mod takeover;
 mod webhook;

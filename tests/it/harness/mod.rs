@@ -3,6 +3,7 @@
 
 mod agent;
 mod database;
+mod hook;
 mod llm;
 mod raw_llm;
 
@@ -21,6 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
+pub use hook::accept;
 pub use llm::{Llm, completion, completion_body, error, key_of};
 pub use raw_llm::RawLlm;
 
@@ -131,11 +133,16 @@ impl Server {
         assert!(before.is_none(), "one queue, one worker");
     }
 
-    /// Tells the worker to stop, as SIGTERM does, and waits until it has.
+    /// Tells the worker to stop, as SIGTERM does; what is given back ends with it.
+    pub fn tell_to_stop(&self) -> Option<JoinHandle<()>> {
+        let (stop, worker) = self.worker.lock().expect("nobody panicked").take()?;
+        drop(stop);
+        Some(worker)
+    }
+
+    /// The same, and waits until it has.
     pub async fn drain(&self) {
-        let worker = self.worker.lock().expect("nobody panicked").take();
-        if let Some((stop, worker)) = worker {
-            drop(stop);
+        if let Some(worker) = self.tell_to_stop() {
             worker.await.expect("the worker ends well");
         }
     }
