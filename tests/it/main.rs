@@ -8,6 +8,7 @@ mod harness;
 mod calls;
 mod cli;
 mod dedupe;
+mod docs;
 mod examples;
 mod keys;
 mod layers;
