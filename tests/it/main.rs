@@ -6,6 +6,7 @@
 mod harness;
 
 mod cli;
+mod ingress_faults;
 mod layers;
 mod litellm;
 mod process;
