@@ -42,7 +42,7 @@ pub(super) async fn work<H, F>(
         async move {
             // A task of its own: on any thread of the runtime, and a panic is its own.
             if let Err(error) = tokio::spawn(handler(id)).await {
-                tracing::error!(%id, %error, "a run panicked; its lease will end and it is run again");
+                tracing::error!(%id, %error, "a run panicked; it is run again");
             }
         }
     };

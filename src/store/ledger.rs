@@ -37,6 +37,9 @@ statements! {
         WHERE status = 'running' AND lease_until < $1 RETURNING execution_id";
     ABANDON_OF_WORKER = "UPDATE executions SET status = 'queued', due_at = $2, lease_owner = NULL, lease_until = NULL
         WHERE status = 'running' AND lease_owner = $1 RETURNING execution_id";
+    HELD = "SELECT execution_id, claims FROM executions WHERE status = 'running' AND lease_owner = $1";
+    HAND_BACK = "UPDATE executions SET status = 'queued', due_at = $4, lease_owner = NULL, lease_until = NULL
+        WHERE execution_id = $1 AND status = 'running' AND lease_owner = $2 AND claims = $3";
     CLOSE_ABANDONED = "UPDATE attempts SET finished_at = $2, error = $3 WHERE execution_id = $1 AND finished_at IS NULL";
 }
 
@@ -56,6 +59,21 @@ pub struct Claimed {
     pub spent: Spent,
     owner: WorkerId,
     claims: i32,
+}
+
+/// A lease as the ledger has it.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Held {
+    execution_id: Uuid,
+    claims: i32,
+}
+
+impl Held {
+    /// What is held.
+    #[must_use]
+    pub fn execution_id(&self) -> ExecutionId {
+        ExecutionId(self.execution_id)
+    }
 }
 
 /// What the attempts of an execution took together.
@@ -261,6 +279,39 @@ impl Store {
             .fetch_all(&mut *conn)
             .await)?;
         close_abandoned(tx, ids, now, "the worker died during this call; it is run again").await
+    }
+
+    /// The leases of a worker process.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn held(&self, owner: WorkerId) -> Result<Vec<Held>> {
+        Ok(on_read!(self, |conn| sqlx::query_as(HELD).bind(owner.0).fetch_all(conn).await)?)
+    }
+
+    /// Queues again some of what this worker holds, to run from `due_at` on. A lease that was lost or renewed
+    /// by a newer claim since it was read stays as it is.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn hand_back(&self, owner: WorkerId, held: &[Held], due_at: Time, now: Time) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let mut ids = Vec::with_capacity(held.len());
+        for lease in held {
+            let rows = in_tx!(&mut tx, |conn| sqlx::query(HAND_BACK)
+                .bind(lease.execution_id)
+                .bind(owner.0)
+                .bind(lease.claims)
+                .bind(due_at)
+                .execute(&mut *conn)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if rows == 1 {
+                ids.push(lease.execution_id);
+            }
+        }
+        close_abandoned(tx, ids, now, "the worker lost hold of this call; it is run again").await?;
+        Ok(())
     }
 
     /// Queues again whatever this worker still runs: it is about to stop.

@@ -18,7 +18,7 @@ mod tenants;
 pub use accept::Accepted;
 pub use error::{Error, Result};
 pub use executions::ExecutionFilter;
-pub use ledger::{AttemptEnd, AttemptStart, Claimed, Finish, Spent};
+pub use ledger::{AttemptEnd, AttemptStart, Claimed, Finish, Held, Spent};
 pub use secrets::SecretChange;
 
 use db::{Db, on_read, on_write};

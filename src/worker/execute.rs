@@ -28,8 +28,9 @@ struct Plan {
 
 impl Worker {
     /// Runs one execution if it is due and nobody else has it. Whatever happens is in its row afterwards; an
-    /// error here only means that the database was away, and the lease's end brings the run back.
+    /// error here only means that the database was away, and the sweep lets go of the run.
     pub(super) async fn execute(self, id: ExecutionId) {
+        let _under_way = self.under_way.begin(id);
         let claimed = self.app.store.claim(id, self.id, self.lease_until(), self.app.clock.now()).await;
         let outcome = match claimed {
             Ok(None) => return,
@@ -37,7 +38,7 @@ impl Worker {
             Err(error) => Err(error),
         };
         if let Err(error) = outcome {
-            tracing::warn!(%id, %error, "a run was interrupted; it is taken up again when its lease ends");
+            tracing::warn!(%id, %error, "a run was interrupted; it is taken up again soon");
         }
     }
 

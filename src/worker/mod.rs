@@ -5,6 +5,7 @@
 
 mod execute;
 mod sweep;
+mod under_way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::model::{Time, WorkerId};
+use under_way::UnderWay;
 
 /// How long a run is ours without a renewal. A worker that dies is noticed after this.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
-/// Leases are renewed this often: two renewals may fail before one is lost.
-const RENEWAL: Duration = Duration::from_secs(10);
 /// Runs under way may take this long to end after the stop; then they are handed back.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -27,13 +27,14 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Worker {
     app: Arc<App>,
     id: WorkerId,
+    under_way: UnderWay,
 }
 
 impl Worker {
     /// A worker with an id of its own.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, id: WorkerId::new() }
+        Self { app, id: WorkerId::new(), under_way: UnderWay::default() }
     }
 
     /// Runs what is due until `stop`, then drains and returns.

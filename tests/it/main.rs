@@ -11,6 +11,7 @@ mod dedupe;
 mod docs;
 mod examples;
 mod keys;
+mod ingress_faults;
 mod layers;
 mod leases;
 mod litellm;

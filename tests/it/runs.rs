@@ -29,9 +29,11 @@ fn due_at(trace: &Value) -> Time {
     DateTime::parse_from_rfc3339(due).expect("a time").with_timezone(&Utc)
 }
 
-/// Waits until so many attempts have failed and the next is to come.
+/// Waits until so many attempts have failed and the next is to come (on a clock that stands still).
 async fn waiting(server: &Server, id: &str, attempts: usize) -> Value {
-    let is = |trace: &Value| trace["status"] == "queued" && codes(trace).len() == attempts;
+    let now = server.clock.now();
+    let is =
+        |trace: &Value| trace["status"] == "queued" && codes(trace).len() == attempts && due_at(trace) > now;
     server.sees(id, &format!("waits after {attempts} attempts"), is).await
 }
 
