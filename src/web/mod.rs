@@ -6,7 +6,7 @@ mod error;
 mod page;
 mod request_id;
 
-pub use auth::Admin;
+pub use auth::{Admin, only_with_key};
 pub use body::{Json, MAX_BODY_BYTES, from_value};
 pub use error::{ApiError, Code, FieldError};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};
