@@ -5,15 +5,20 @@
 
 mod harness;
 
+mod agent_changes;
+mod answers;
 mod calls;
 mod cli;
 mod dedupe;
+mod executions;
 mod keys;
 mod layers;
 mod leases;
 mod litellm;
+mod management;
 mod process;
 mod runs;
 mod schema;
 mod takeover;
 mod webhook;
+mod webhook_secrets;
