@@ -7,21 +7,6 @@ use clap::Args;
 
 use agenthook::config::SettingsArgs;
 
-/// Every page.
-const PAGES: [&str; 11] = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "docs/architecture.md",
-    "docs/integrators.md",
-    "docs/operators.md",
-    "docs/adr/README.md",
-    "docs/adr/0001-schema-checks-on-credit.md",
-    "docs/adr/0002-a-refusals-beat.md",
-    "docs/adr/0003-drain-with-the-door-open.md",
-    "docs/adr/0004-schema-below-app.md",
-];
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -31,18 +16,29 @@ fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Every page, as a path from the root.
+fn pages() -> Vec<PathBuf> {
+    let files = ["", "docs", "docs/adr", "migrations"].into_iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root().join(folder)).expect("a folder");
+        entries.map(move |entry| Path::new(folder).join(entry.expect("an entry").file_name()))
+    });
+    let pages: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "md")).collect();
+    assert!(pages.len() > 10, "the pages are found: {pages:?}");
+    pages
+}
+
 /// What stands between `start` and `end`, each time.
 fn between<'t>(text: &'t str, start: &'t str, end: &'t str) -> impl Iterator<Item = &'t str> {
     text.split(start).skip(1).filter_map(move |rest| rest.split(end).next())
 }
 
 /// A page without its code blocks.
-fn prose(page: &str) -> String {
+fn prose(page: &Path) -> String {
     read(page).split("```").step_by(2).collect()
 }
 
 /// The anchors of a page's headings, as GitHub makes them.
-fn anchors(page: &str) -> BTreeSet<String> {
+fn anchors(page: &Path) -> BTreeSet<String> {
     let headings = prose(page);
     let headings = headings.lines().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| {
@@ -56,18 +52,14 @@ fn anchors(page: &str) -> BTreeSet<String> {
 #[test]
 fn every_link_leads_somewhere() {
     let mut broken = Vec::new();
-    for page in PAGES {
-        let folder = Path::new(page).parent().expect("a folder");
-        for link in between(&prose(page), "](", ")") {
-            if link.starts_with("https://") {
-                continue;
-            }
+    for page in pages() {
+        for link in between(&prose(&page), "](", ")").filter(|link| !link.starts_with("https://")) {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() { PathBuf::from(page) } else { folder.join(file) };
+            let target = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
             let there = root().join(&target).exists();
-            let anchored = anchor.is_empty() || there && anchors(&target.to_string_lossy()).contains(anchor);
+            let anchored = anchor.is_empty() || there && anchors(&target).contains(anchor);
             if !there || !anchored {
-                broken.push(format!("{page}: {link}"));
+                broken.push(format!("{}: {link}", page.display()));
             }
         }
     }
@@ -96,10 +88,10 @@ fn snake_case(name: &str) -> String {
 #[test]
 fn every_code_is_in_the_operators_guide() {
     let guide = read("docs/operators.md");
-    let problems = read("src/web/error.rs");
-    let problems = between(&problems, " = \"", "\", ").map(str::to_owned);
-    let errors = read("src/model/error.rs");
-    let errors = errors.split("pub enum ErrorCode {").nth(1).expect("the list of codes");
+    let (problems, errors) = (read("src/web/error.rs"), read("src/model/error.rs"));
+    let problems = between(&problems, "codes! {\n", "\n}").next().expect("the list of codes");
+    let problems = between(problems, " = \"", "\", ").map(str::to_owned);
+    let errors = between(&errors, "pub enum ErrorCode {", "\n}").next().expect("the list of codes");
     let errors = errors.lines().filter_map(|line| line.trim().strip_suffix(',')).map(snake_case);
     let codes: Vec<_> = problems.chain(errors).collect();
     assert!(codes.len() > 25, "the codes are found: {codes:?}");
