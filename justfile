@@ -24,4 +24,4 @@ lint:
 
 # from nothing to the trace of one signed webhook
 quickstart *args:
-    cargo run --release -- quickstart "$@"
+    cargo run -- quickstart "$@"

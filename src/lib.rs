@@ -1,4 +1,35 @@
-//! agenthook: signed webhooks in, AI-agent runs in the middle.
+//! agenthook: signed webhooks in, AI-agent runs in the middle, a trace of each.
+//!
+//! This page is the map. `docs/architecture.md` walks one webhook through it.
+//!
+//! # The path of a webhook
+//!
+//! A process begins in [`cli`], whose `serve` opens the house ([`app`]) and its door ([`server`]). Then, in the order
+//! in which a webhook meets them:
+//!
+//! - [`server`]: every route on one screen, and the life of a server process
+//! - [`web`]: what all HTTP answers have in common: request ids, problems, who may ask, pages
+//! - [`ingress`]: the front door: raw bytes → verified → checked → named → stored, and only then the 202
+//!   - [`signature`]: who sent it; each scheme verifies and signs
+//!   - [`schema`]: does the payload match, at a bounded price
+//! - [`store`]: the ledger: every row, and the only module that knows SQL. **The row is the truth**
+//! - [`queue`]: the doorbell: carries ids, and may lose them
+//! - [`worker`]: claims what is due, calls, writes the end; its sweep finds what nobody rang for
+//!   - [`llm`]: one chat completion through LiteLLM: who pays, what goes out, what an answer means
+//! - [`api`]: tenants, agents, secrets and executions over HTTP, for whoever looks at it afterwards
+//!
+//! # What all of them stand on
+//!
+//! - [`app`]: everything opened once and shared, and the caches of the hot path
+//! - [`config`]: the settings, checked before anything starts
+//! - [`telemetry`]: log lines, for people or machines
+//! - [`cipher`]: secrets at rest
+//! - [`clock`]: the time, as an argument
+//! - [`model`]: the nouns and their rules, without I/O
+//!
+//! Imports point down, and `tests/it/layers.rs` holds the list: [`model`] names nobody, [`store`] only [`model`], and
+//! [`ingress`] and [`worker`] never name each other, because they meet in a row.
+
 pub mod api;
 pub mod app;
 pub mod cipher;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{agents, executions, tenants, webhook_secrets};
 use crate::app::{App, StartError};
 use crate::ingress::{self, Ingress, Intake};
-use crate::web::{ApiError, only_with_key, with_request_id};
+use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
 use crate::worker::Worker;
 
 /// How long a client may take to send its headers.
@@ -129,6 +129,7 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
             // Inside, so that the path that is matched is the one that was normalized.
             .wrap(from_fn(with_request_id))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
+            .wrap(from_fn(end_unread))
             .configure(routes)
     })
     .client_request_timeout(HEADER_TIMEOUT)

@@ -261,6 +261,7 @@ pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
 pub fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        rustls::crypto::ring::default_provider().install_default().expect("the first provider");
+        // A failure means that there is one already, which is all that is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

@@ -1,0 +1,134 @@
+//! The documentation keeps its word: what it names is there, and what is there is named.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use agenthook::config::SettingsArgs;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every page, as a path from the root.
+fn pages() -> Vec<PathBuf> {
+    let files = ["", "docs", "docs/adr", "migrations"].into_iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root().join(folder)).expect("a folder");
+        entries.map(move |entry| Path::new(folder).join(entry.expect("an entry").file_name()))
+    });
+    let pages: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "md")).collect();
+    assert!(pages.len() > 10, "the pages are found: {pages:?}");
+    pages
+}
+
+/// What stands between `start` and `end`, each time.
+fn between<'t>(text: &'t str, start: &'t str, end: &'t str) -> impl Iterator<Item = &'t str> {
+    text.split(start).skip(1).filter_map(move |rest| rest.split(end).next())
+}
+
+/// A page without its code blocks.
+fn prose(page: &Path) -> String {
+    read(page).split("```").step_by(2).collect()
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let headings = prose(page);
+    let headings = headings.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let kept = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        for link in between(&prose(&page), "](", ")").filter(|link| !link.starts_with("https://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            let there = root().join(&target).exists();
+            let anchored = anchor.is_empty() || there && anchors(&target).contains(anchor);
+            if !there || !anchored {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_setting_is_in_the_readme() {
+    let table = read("README.md");
+    let settings = SettingsArgs::augment_args(clap::Command::new("settings"));
+    for setting in settings.get_arguments() {
+        let flag = format!("--{}", setting.get_long().expect("a flag"));
+        let name = setting.get_env().map_or(flag, |name| name.to_string_lossy().into_owned());
+        assert!(table.contains(&format!("\n| `{name}`")), "README.md has no row for {name}");
+    }
+}
+
+/// `LlmTimeout` as serde writes it.
+fn snake_case(name: &str) -> String {
+    name.chars().fold(String::new(), |word, c| match c.is_uppercase() && !word.is_empty() {
+        true => format!("{word}_{}", c.to_lowercase()),
+        false => format!("{word}{}", c.to_lowercase()),
+    })
+}
+
+#[test]
+fn every_code_is_in_the_operators_guide() {
+    let guide = read("docs/operators.md");
+    let (problems, errors) = (read("src/web/error.rs"), read("src/model/error.rs"));
+    let problems = between(&problems, "codes! {\n", "\n}").next().expect("the list of codes");
+    let problems = between(problems, " = \"", "\", ").map(str::to_owned);
+    let errors = between(&errors, "pub enum ErrorCode {", "\n}").next().expect("the list of codes");
+    let errors = errors.lines().filter_map(|line| line.trim().strip_suffix(',')).map(snake_case);
+    let codes: Vec<_> = problems.chain(errors).collect();
+    assert!(codes.len() > 25, "the codes are found: {codes:?}");
+    for code in codes {
+        assert!(guide.contains(&format!("\n| `{code}` |")), "docs/operators.md has no row for {code}");
+    }
+}
+
+#[test]
+fn every_test_that_the_architecture_names_is_there() {
+    let page = read("docs/architecture.md");
+    let table = page.split("## Invariants").last().expect("the table");
+    let mut sources = String::new();
+    let mut folders = vec![root().join("src"), root().join("tests/it")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+        {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else {
+                sources += &std::fs::read_to_string(&entry).unwrap_or_default();
+            }
+        }
+    }
+    let named: Vec<_> =
+        table.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() > 2).collect();
+    assert!(named.len() > 20, "the names are found: {named:?}");
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
+
+#[test]
+fn the_guide_shows_the_examples_as_they_are() {
+    let guide = read("docs/integrators.md");
+    for example in ["sign.py", "sign.mjs", "sign.go", "sign.sh"] {
+        let program = read(Path::new("examples").join(example));
+        assert!(guide.contains(program.trim_end()), "docs/integrators.md shows another {example}");
+    }
+}
