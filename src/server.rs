@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{agents, executions, tenants, webhook_secrets};
 use crate::app::{App, StartError};
 use crate::ingress::{self, Ingress, Intake};
-use crate::web::{ApiError, end_unread, with_request_id};
+use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
 use crate::worker::Worker;
 
 /// How long a client may take to send its headers.
@@ -125,6 +125,7 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
             .app_data(web::QueryConfig::default().error_handler(|error, _| {
                 ApiError::field("", format!("the query string cannot be read: {error}")).into()
             }))
+            .wrap(from_fn(only_with_key))
             // Inside, so that the path that is matched is the one that was normalized.
             .wrap(from_fn(with_request_id))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
@@ -160,10 +161,14 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartErro
     let server = listen(app.clone(), listener).map_err(fault)?;
     let handle = server.handle();
     let stop = CancellationToken::new();
-    let worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
+    let mut worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
     let server = tokio::spawn(server);
     tracing::info!(%address, database = ?app.settings.database_url, "ready");
-    stop_signal().await;
+    tokio::select! {
+        () = stop_signal() => {}
+        // Accepting for a worker that is gone would be a promise to nobody: a restart is the cure.
+        _ = &mut worker => return Err(StartError::Fault("the worker ended by itself; see the log".into())),
+    }
     drain(&app, &stop, worker, handle).await;
     let _ = server.await;
     app.store.close().await;

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
 use super::{ApiError, Code};
@@ -18,6 +21,9 @@ impl FromRequest for Admin {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        if let Some(seen) = request.extensions().get::<Self>().copied() {
+            return Box::pin(std::future::ready(Ok(seen)));
+        }
         let key = request
             .headers()
             .get(AUTHORIZATION)
@@ -29,6 +35,23 @@ impl FromRequest for Admin {
             if app.api_keys.is_valid(&app.store, hash).await? { Ok(Self(())) } else { Err(refusal()) }
         })
     }
+}
+
+/// Lets nobody without a key go on to anything below `/api/`, not even to what is wrong with their request. A
+/// handler's arguments are made side by side, so that its `Admin` alone would come too late: by then the body is
+/// read and its faults are told.
+pub async fn only_with_key(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    // The path as routes are matched by: what is escaped in it is not any more.
+    if request.match_info().as_str().starts_with("/api/") {
+        match request.extract::<Admin>().await {
+            Ok(admin) => drop(request.extensions_mut().insert(admin)),
+            Err(error) => return Ok(request.error_response(error)),
+        }
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 /// The token of a `Bearer` header; the scheme's case does not matter (RFC 9110 §11.1).

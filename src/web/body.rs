@@ -50,6 +50,10 @@ impl FromRequest for Json {
 /// # Errors
 /// 422 with a JSON Pointer to the first field that does not fit.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+    // serde would take a struct's fields in a row, without their names.
+    if !value.is_object() {
+        return Err(ApiError::field("", "the body must be a JSON object"));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         use serde_path_to_error::Segment;
         let pointer: String = error

@@ -7,7 +7,7 @@ mod page;
 mod request_id;
 mod unread;
 
-pub use auth::Admin;
+pub use auth::{Admin, only_with_key};
 pub use body::{Json, MAX_BODY_BYTES, from_value};
 pub use error::{ApiError, Code, FieldError};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};

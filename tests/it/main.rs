@@ -5,18 +5,23 @@
 
 mod harness;
 
+mod agent_changes;
+mod answers;
 mod calls;
 mod cli;
 mod dedupe;
 mod docs;
 mod examples;
-mod keys;
+mod executions;
 mod ingress_faults;
+mod keys;
 mod layers;
 mod leases;
 mod litellm;
+mod management;
 mod process;
 mod runs;
 mod schema;
 mod takeover;
 mod webhook;
+mod webhook_secrets;

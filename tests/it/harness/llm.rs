@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use super::eventually;
-
 /// The fake proxy.
 pub struct Llm {
     server: MockServer,
@@ -64,11 +62,6 @@ impl Llm {
     /// The calls so far.
     pub async fn calls(&self) -> Vec<Request> {
         self.server.received_requests().await.expect("requests are recorded")
-    }
-
-    /// Waits until there have been so many calls.
-    pub async fn called(&self, times: usize) {
-        eventually("the LLM is called", async || (self.calls().await.len() >= times).then_some(())).await;
     }
 
     /// The bodies of the calls so far.
