@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use moka::future::Cache;
 
@@ -71,13 +72,18 @@ pub struct Agents {
     changes: AtomicU64,
 }
 
-impl Default for Agents {
-    fn default() -> Self {
-        Self { present: Cache::new(CAPACITY), versions: Cache::new(CAPACITY), changes: AtomicU64::new(0) }
-    }
-}
-
 impl Agents {
+    /// Caches whose entries are read anew after `fresh`; without it only [`Agents::changed`] ends one, which
+    /// is right where this process makes all changes.
+    #[must_use]
+    pub fn new(fresh: Option<Duration>) -> Self {
+        let mut present = Cache::builder().max_capacity(CAPACITY);
+        if let Some(fresh) = fresh {
+            present = present.time_to_live(fresh);
+        }
+        Self { present: present.build(), versions: Cache::new(CAPACITY), changes: AtomicU64::new(0) }
+    }
+
     /// The agent, or `None` if there is none.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
@@ -14,6 +15,9 @@ use crate::config::{self, DatabaseUrl, SettingError, Settings};
 use crate::llm::{LlmClient, LlmSettings};
 use crate::queue::Queue;
 use crate::store::Store;
+
+/// On Postgres other processes may change agents and tenants: a change holds here after this at the latest.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,7 @@ impl App {
             max_response_bytes: settings.max_llm_response_bytes,
         })
         .map_err(|error| StartError::Fault(format!("the HTTP client cannot be made: {error}")))?;
+        let fresh = (!store.is_embedded()).then_some(FRESH);
         Ok(Self {
             settings,
             store,
@@ -57,8 +62,8 @@ impl App {
             clock,
             queue: Queue::memory(),
             llm,
-            agents: Agents::default(),
-            tenants: Tenants::default(),
+            agents: Agents::new(fresh),
+            tenants: Tenants::new(fresh),
             api_keys: ApiKeys::default(),
             draining: AtomicBool::new(false),
             _embedded_lock: lock,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use moka::future::Cache;
 use secrecy::SecretString;
@@ -34,13 +35,17 @@ pub struct Tenants {
     changes: AtomicU64,
 }
 
-impl Default for Tenants {
-    fn default() -> Self {
-        Self { present: Cache::new(CAPACITY), changes: AtomicU64::new(0) }
-    }
-}
-
 impl Tenants {
+    /// See [`super::Agents::new`].
+    #[must_use]
+    pub fn new(fresh: Option<Duration>) -> Self {
+        let mut present = Cache::builder().max_capacity(CAPACITY);
+        if let Some(fresh) = fresh {
+            present = present.time_to_live(fresh);
+        }
+        Self { present: present.build(), changes: AtomicU64::new(0) }
+    }
+
     /// The tenant, or `None` if there is none.
     ///
     /// # Errors

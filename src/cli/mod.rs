@@ -15,6 +15,7 @@ mod input;
 mod key;
 mod output;
 mod paging;
+mod problem;
 mod quickstart;
 mod send;
 mod serve;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 
-use super::api::{Api, ApiArgs, refusal};
+use super::api::{Api, ApiArgs};
 use super::failure::Failure;
 use super::key::KeyArgs;
+use super::problem::refusal;
 use super::{input, output, trace};
 use crate::model::{AgentId, ExecutionStatus};
 

@@ -199,10 +199,7 @@ async fn tenants_and_their_keys() {
 async fn a_failed_execution_ends_the_wait_with_1() {
     let server = Server::start().await;
     let agent = server.agent().await;
-    server
-        .llm
-        .answers(error(400, "invalid_request_error", "Invalid model name passed in model=gpt-4o-mini"))
-        .await;
+    server.llm.answers(error(400, "invalid_request_error", "Invalid model name passed in model=gpt-4o-mini"));
     let user = User::of(&server).with("AGENTHOOK_SECRET", &agent.secret);
     let run = user.run_with(&["send", "--agent", &agent.id, "--wait", "-"], TICKET.as_bytes()).await;
     assert_eq!(run.code, 1, "{run:?}");

@@ -5,10 +5,17 @@
 
 mod harness;
 
+mod calls;
 mod cli;
+mod dedupe;
+mod examples;
 mod ingress_faults;
+mod keys;
 mod layers;
+mod leases;
 mod litellm;
 mod process;
+mod runs;
 mod schema;
+mod takeover;
 mod webhook;

@@ -164,7 +164,7 @@ const KILLS: usize = 4;
 async fn every_202_survives_kill_9() {
     let (http, database) = (client(), Database::create().await);
     let llm = Llm::start().await;
-    llm.answers(completion("done").set_delay(Duration::from_millis(150))).await;
+    llm.answers(completion("done").set_delay(Duration::from_millis(150)));
     let address = free_address();
     let url = format!("http://{address}");
     let start = || {

@@ -1,6 +1,7 @@
 //! `agenthook agent …`
 
 mod spec;
+mod text;
 
 use std::path::PathBuf;
 
@@ -9,13 +10,13 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::api::ApiArgs;
-use super::curl::quoted;
 use super::failure::Failure;
 use super::input;
-use super::output::{field, plain, sheet, table};
+use super::output::field;
 use super::paging::PageArgs;
 use crate::model::{AgentId, TenantId};
 use spec::SpecArgs;
+use text::{created, describe, secrets};
 
 /// Agents: a prompt, a model and the webhook that starts them
 #[derive(Args)]
@@ -149,109 +150,5 @@ impl Agent {
                 answer.show(json, secrets)
             }
         }
-    }
-}
-
-fn describe(agent: &Value) -> String {
-    let text = |pointer| field(agent, pointer);
-    let mut rows = vec![
-        ("agent", text("/agent_id")),
-        ("name", text("/name")),
-        ("status", text("/status")),
-        ("tenant", text("/tenant_id")),
-        ("version", text("/version")),
-        ("llm", text("/llm_config")),
-        ("timeout", format!("{} s per call", text("/timeout_seconds"))),
-        ("retry", text("/retry")),
-        ("prompt", text("/system_prompt")),
-    ];
-    match agent.pointer("/trigger") {
-        Some(trigger) if trigger.is_object() => {
-            let signed =
-                format!("{}, secret in {}", field(trigger, "/scheme"), field(trigger, "/secret_encoding"));
-            rows.push(("webhook", text("/webhook_url")));
-            rows.push(("signed", signed));
-            rows.push(("dedupe", field(trigger, "/dedupe")));
-            rows.push(("schema", field(trigger, "/payload_schema")));
-        }
-        _ => rows.push(("webhook", "takes none".to_owned())),
-    }
-    sheet(rows)
-}
-
-/// What its owner needs now, ready to be pasted.
-fn created(agent: &Value, server: Option<&str>) -> String {
-    let text = |pointer| field(agent, pointer);
-    let Some(secret) = agent.pointer("/webhook_secret").and_then(Value::as_str) else {
-        return describe(agent);
-    };
-    let id = text("/agent_id");
-    let sheet = sheet([
-        ("agent", id.clone()),
-        ("webhook", text("/webhook_url")),
-        ("secret", format!("{}\nagain with: agenthook agent secret {id} --reveal", plain(secret))),
-    ]);
-    let mut send = format!("AGENTHOOK_SECRET={} agenthook send --agent {id}", plain(&quoted(secret)));
-    match text("/trigger/secret_encoding").as_str() {
-        "base64" | "-" => {}
-        other => send.push_str(&format!(" --secret-encoding {other}")),
-    }
-    if let Some(server) = server {
-        send.push_str(&format!(" --server {}", quoted(server)));
-    }
-    format!(
-        "{sheet}\n\nSend it a signed payload and see what becomes of it:\n  \
-         printf '%s' '{{\"ticket_id\":\"TKT-123\",\"description\":\"Issue\"}}' | {send} --wait -"
-    )
-}
-
-fn secrets(answer: &Value) -> String {
-    let secrets = answer.pointer("/secrets").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let rows = secrets.iter().map(|secret| {
-        ["/webhook_secret", "/secret_encoding", "/created_at", "/expires_at", "/last_used_at", "/secret_id"]
-            .map(|pointer| field(secret, pointer))
-    });
-    table(["SECRET", "ENCODING", "CREATED", "EXPIRES", "LAST USED", "ID"], rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_new_agents_next_step_can_be_pasted() {
-        let agent = json!({"agent_id": "A", "webhook_url": "http://h/webhook/agents/A/webhook",
-            "webhook_secret": "it's", "trigger": {"secret_encoding": "utf8"}});
-        insta::assert_snapshot!(created(&agent, Some("http://h:1/x y")), @r#"
-        agent    A
-        webhook  http://h/webhook/agents/A/webhook
-        secret   it's
-                 again with: agenthook agent secret A --reveal
-
-        Send it a signed payload and see what becomes of it:
-          printf '%s' '{"ticket_id":"TKT-123","description":"Issue"}' | AGENTHOOK_SECRET='it'\''s' agenthook send --agent A --secret-encoding utf8 --server 'http://h:1/x y' --wait -
-        "#);
-    }
-
-    #[test]
-    fn an_agent_without_a_webhook_says_so() {
-        let agent = json!({"agent_id": "A", "name": "n\u{1b}", "version": 1, "trigger": null,
-            "llm_config": {"model": "m"}, "system_prompt": "one\ntwo"});
-        insta::assert_snapshot!(describe(&agent), @r#"
-        agent    A
-        name     n\u{1b}
-        status   -
-        tenant   -
-        version  1
-        llm      {"model":"m"}
-        timeout  - s per call
-        retry    -
-        prompt   one
-                 two
-        webhook  takes none
-        "#);
-        assert_eq!(created(&agent, None), describe(&agent));
     }
 }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::app::App;
-use crate::cli::api::{Api, refusal};
+use crate::cli::api::Api;
 use crate::cli::failure::Failure;
+use crate::cli::problem::refusal;
 use crate::model::{SchemeName, SecretEncoding};
 use crate::signature::{Scheme, SigningKey};
 

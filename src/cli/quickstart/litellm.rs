@@ -23,6 +23,14 @@ const PYTHONS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12",
 /// Says whether LiteLLM can be installed with this Python.
 const SUITS: &str = "import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 15))";
 
+/// What the proxy may know of our environment: how to find programs, and the keys of its models' providers.
+const KEPT: [&str; 5] = ["PATH", "HOME", "LANG", "OPENAI_API_KEY", "OLLAMA_API_BASE"];
+
+#[allow(clippy::disallowed_methods, reason = "handed on to a child process, not read as a setting of ours")]
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
+
 /// The running proxy; it ends with this.
 pub(super) struct Proxy {
     pub url: String,
@@ -47,11 +55,12 @@ impl Proxy {
             .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--config"])
             .arg(&config)
             .current_dir(&home)
+            // LiteLLM reads far more of the environment than it says: a DATABASE_URL that is ours would be its own.
+            .env_clear()
+            .envs(KEPT.iter().filter_map(|name| Some((name, variable(name)?))))
             .env("LITELLM_MASTER_KEY", master_key.expose_secret())
             .envs([("LITELLM_LOCAL_MODEL_COST_MAP", "True"), ("LITELLM_TELEMETRY", "False")])
             .envs([("NO_DOCS", "True"), ("DISABLE_ADMIN_UI", "True")])
-            // Ours, not LiteLLM's: it would take it for its own database.
-            .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stderr(output.try_clone()?)
             .stdout(output)
@@ -79,6 +88,11 @@ impl Proxy {
 async fn install(dir: &Path) -> Result<PathBuf, Failure> {
     let digest = hex::encode(Sha256::digest(REQUIREMENTS));
     let environment = dir.join(format!("litellm-{}", &digest[..12]));
+    // The test command may be installing into the same place: one at a time. The lock ends with this function.
+    let lock = std::fs::File::create(environment.with_extension("lock"))?;
+    let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
+        .await
+        .map_err(std::io::Error::other)??;
     if environment.join(".ready").exists() {
         return Ok(environment);
     }

@@ -222,7 +222,7 @@ fn a_quick_check_gives_up_early() {
 fn the_deepest_check_fits_on_the_stack() {
     let nested = |open: &str, close: &str| {
         let body = open.repeat(127) + close.repeat(127).as_str();
-        crate::ingress::validate::parse(body.replace("{\"a\":}", "{\"a\":1}").as_bytes()).expect("JSON")
+        serde_json::from_str(&body.replace("{\"a\":}", "{\"a\":1}")).expect("JSON")
     };
     let chain = |kind: &dyn Fn(Value) -> Value| {
         let next = |i: usize| kind(json!({"$ref": format!("#/$defs/d{}", i + 1)}));

@@ -15,7 +15,7 @@ pub struct Agent {
     http: reqwest::Client,
 }
 
-/// What came back of a hook.
+/// What came back.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -25,6 +25,18 @@ pub struct Answer {
 }
 
 impl Answer {
+    pub(super) async fn of(answer: reqwest::Response) -> Self {
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.expect("a whole answer");
+        Self { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+    }
+
+    /// A header, which must be there.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {:?}", self.headers));
+        value.to_str().expect("text")
+    }
+
     /// The execution that the answer names.
     pub fn execution_id(&self) -> String {
         self.body["execution_id"].as_str().unwrap_or_else(|| panic!("no execution: {}", self.text)).to_owned()
@@ -59,6 +71,18 @@ impl Agent {
         sign(&self.secret, SecretEncoding::Base64, body)
     }
 
+    /// Signs and posts what must be accepted, and waits for the end.
+    pub async fn run(&self, server: &Server, body: impl AsRef<[u8]>) -> Value {
+        server.ended(&self.accepted(body).await).await
+    }
+
+    /// Signs and posts what must be accepted; its execution.
+    pub async fn accepted(&self, body: impl AsRef<[u8]>) -> String {
+        let answer = self.post(body).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        answer.execution_id()
+    }
+
     /// Signs and posts.
     pub async fn post(&self, body: impl AsRef<[u8]>) -> Answer {
         self.post_with(body, &[]).await
@@ -78,10 +102,7 @@ impl Agent {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send().await.expect("the server answers");
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let text = answer.text().await.expect("a whole answer");
-        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+        Answer::of(request.send().await.expect("the server answers")).await
     }
 }
 

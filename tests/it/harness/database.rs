@@ -1,15 +1,18 @@
 //! A database of its own for every server: a file, or a new database on the Postgres of the test command.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 /// A fresh, empty database.
 pub struct Database {
     pub url: String,
     pub dir: TempDir,
+    /// On Postgres: the server that it is to be dropped from.
+    server: Option<PgConnectOptions>,
 }
 
 /// A variable of the test command.
@@ -31,7 +34,8 @@ impl Database {
     /// A SQLite file on disk.
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        Self { url: format!("sqlite://{}", dir.path().join("agenthook.db").display()), dir }
+        let url = format!("sqlite://{}", dir.path().join("agenthook.db").display());
+        Self { url, dir, server: None }
     }
 
     /// A new database on the test command's Postgres.
@@ -41,12 +45,89 @@ impl Database {
         let name = format!("agenthook_{}", uuid::Uuid::new_v4().simple());
         let options = PgConnectOptions::from_str(&server).expect("a Postgres URL");
         let mut connection = options.connect().await.expect("the test's Postgres answers");
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
             .execute(&mut connection)
             .await
             .expect("a new database");
         let mut url: url::Url = server.parse().expect("a Postgres URL");
         url.set_path(&name);
-        Self { url: url.into(), dir: tempfile::tempdir().expect("a temporary directory") }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self { url: url.into(), dir, server: Some(options) }
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Changes rows behind the server's back.
+    pub async fn sql(&self, statement: &str) {
+        let statement = AssertSqlSafe(statement.to_owned());
+        let rows = if self.is_postgres() {
+            let mut connection = PgConnection::connect(&self.url).await.expect("opens");
+            sqlx::query(statement).execute(&mut connection).await.expect("a statement").rows_affected()
+        } else {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("opens");
+            sqlx::query(statement).execute(&mut connection).await.expect("a statement").rows_affected()
+        };
+        assert!(rows > 0, "the statement changes something");
+    }
+
+    /// The columns, as `table.column`, in which these bytes stand anywhere.
+    pub async fn columns_with(&self, bytes: &[u8]) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        if self.is_postgres() {
+            let mut connection = PgConnection::connect(&self.url).await.expect("opens");
+            let columns: Vec<(String, String, bool)> = sqlx::query_as(
+                "SELECT table_name::text, column_name::text, data_type = 'bytea' FROM information_schema.columns
+                 WHERE table_schema = 'public'",
+            )
+            .fetch_all(&mut connection)
+            .await
+            .expect("columns");
+            for (table, column, raw) in columns {
+                let value = if raw { column.clone() } else { format!("convert_to({column}::text, 'UTF8')") };
+                let count = format!("SELECT count(*) FROM {table} WHERE position($1 IN {value}) > 0");
+                let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(bytes);
+                if count.fetch_one(&mut connection).await.expect("a count") > 0 {
+                    found.insert(format!("{table}.{column}"));
+                }
+            }
+        } else {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("opens");
+            let columns: Vec<(String, String)> = sqlx::query_as(
+                "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+            )
+            .fetch_all(&mut connection)
+            .await
+            .expect("columns");
+            for (table, column) in columns {
+                let count =
+                    format!("SELECT count(*) FROM {table} WHERE instr(CAST({column} AS BLOB), $1) > 0");
+                let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(bytes);
+                if count.fetch_one(&mut connection).await.expect("a count") > 0 {
+                    found.insert(format!("{table}.{column}"));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Drop for Database {
+    /// A Postgres that others work on too is left as it was.
+    fn drop(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        let name = self.url.rsplit('/').next().unwrap_or_default().to_owned();
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut connection = server.connect().await.map_err(std::io::Error::other)?;
+                let drop = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+                sqlx::query(drop).execute(&mut connection).await.map_err(std::io::Error::other)
+            })
+        });
+        if let Ok(Err(error)) = dropped.join() {
+            eprintln!("a test database stays behind: {error}");
+        }
     }
 }

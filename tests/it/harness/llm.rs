@@ -1,34 +1,74 @@
 //! A fake LiteLLM proxy: a real HTTP server with canned completions, and a memory of what it was asked.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
+use super::eventually;
+
 /// The fake proxy.
-pub struct Llm(MockServer);
+pub struct Llm {
+    server: MockServer,
+    says: Says,
+}
+
+/// What it answers at present. Exchanged in place: nothing of what it was asked is forgotten.
+#[derive(Clone)]
+struct Says(Arc<Mutex<Box<dyn Respond>>>);
+
+impl Respond for Says {
+    fn respond(&self, call: &Request) -> ResponseTemplate {
+        self.0.lock().expect("nobody panicked").respond(call)
+    }
+}
+
+/// One answer after the other; the last one stays.
+struct InTurn(Mutex<VecDeque<ResponseTemplate>>);
+
+impl Respond for InTurn {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        let mut left = self.0.lock().expect("nobody panicked");
+        if left.len() > 1 { left.pop_front() } else { left.front().cloned() }.expect("an answer")
+    }
+}
 
 impl Llm {
     /// Answers every completion with "triaged".
     pub async fn start() -> Self {
-        let llm = Self(MockServer::start().await);
-        llm.answers(completion("triaged")).await;
+        let llm = Self {
+            server: MockServer::start().await,
+            says: Says(Arc::new(Mutex::new(Box::new(completion("triaged"))))),
+        };
+        let calls = Mock::given(method("POST")).and(path("/v1/chat/completions"));
+        calls.respond_with(llm.says.clone()).mount(&llm.server).await;
         llm
     }
 
     pub fn url(&self) -> String {
-        self.0.uri()
+        self.server.uri()
     }
 
     /// From now on every completion is answered like this.
-    pub async fn answers(&self, answer: impl Respond + 'static) {
-        self.0.reset().await;
-        let calls = Mock::given(method("POST")).and(path("/v1/chat/completions"));
-        calls.respond_with(answer).mount(&self.0).await;
+    pub fn answers(&self, answer: impl Respond + 'static) {
+        *self.says.0.lock().expect("nobody panicked") = Box::new(answer);
+    }
+
+    /// From now on the next completion is answered by the first of these, and so on; the last one stays.
+    pub fn answers_in_turn<const N: usize>(&self, answers: [ResponseTemplate; N]) {
+        self.answers(InTurn(Mutex::new(answers.into())));
     }
 
     /// The calls so far.
     pub async fn calls(&self) -> Vec<Request> {
-        self.0.received_requests().await.expect("requests are recorded")
+        self.server.received_requests().await.expect("requests are recorded")
+    }
+
+    /// Waits until there have been so many calls.
+    pub async fn called(&self, times: usize) {
+        eventually("the LLM is called", async || (self.calls().await.len() >= times).then_some(())).await;
     }
 
     /// The bodies of the calls so far.
@@ -38,21 +78,30 @@ impl Llm {
 
     /// The bearer tokens of the calls so far.
     pub async fn keys(&self) -> Vec<String> {
-        let bearer = |call: &Request| {
-            let value = call.headers.get("authorization").expect("a key").to_str().expect("text");
-            value.strip_prefix("Bearer ").expect("a bearer token").to_owned()
-        };
-        self.calls().await.iter().map(bearer).collect()
+        self.calls().await.iter().map(|call| key_of(call).to_owned()).collect()
     }
+}
+
+/// The bearer token of a call.
+pub fn key_of(call: &Request) -> &str {
+    let value = call.headers.get("authorization").expect("a key").to_str().expect("text");
+    value.strip_prefix("Bearer ").expect("a bearer token")
 }
 
 /// A completion as LiteLLM gives it.
 pub fn completion(text: &str) -> ResponseTemplate {
-    ResponseTemplate::new(200).insert_header("x-litellm-response-cost", "1.33e-05").set_body_json(json!({
+    ResponseTemplate::new(200)
+        .insert_header("x-litellm-response-cost", "1.33e-05")
+        .set_body_json(completion_body(text))
+}
+
+/// Its body.
+pub fn completion_body(text: &str) -> Value {
+    json!({
         "id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4o-mini",
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
         "usage": {"prompt_tokens": 41, "completion_tokens": 12, "total_tokens": 53},
-    }))
+    })
 }
 
 /// An error as LiteLLM gives it.

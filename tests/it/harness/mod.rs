@@ -3,10 +3,12 @@
 
 mod agent;
 mod database;
+mod hook;
 mod llm;
+mod raw_llm;
 
 use std::net::TcpListener;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use agenthook::app::App;
@@ -15,11 +17,14 @@ use agenthook::config::SettingsArgs;
 use agenthook::server;
 use agenthook::worker::Worker;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
-pub use llm::{Llm, completion, error};
+pub use hook::accept;
+pub use llm::{Llm, completion, completion_body, error, key_of};
+pub use raw_llm::RawLlm;
 
 /// The admin key of every test server.
 pub const ADMIN_KEY: &str = "ahk_test-admin-key-0123456789abcdef";
@@ -30,11 +35,12 @@ pub const PLATFORM_KEY: &str = "sk-platform-0123456789";
 pub struct Server {
     pub app: Arc<App>,
     pub clock: Clock,
-    pub llm: Llm,
+    pub llm: Arc<Llm>,
+    pub database: Arc<Database>,
     pub url: String,
     pub http: reqwest::Client,
-    stop: CancellationToken,
-    _database: Database,
+    worker: Mutex<Option<(DropGuard, JoinHandle<()>)>>,
+    api: (DropGuard, JoinHandle<()>),
 }
 
 /// How a server is to be: see [`Server::start`] for the usual one.
@@ -42,11 +48,15 @@ pub struct Setup {
     pub clock: Clock,
     pub worker: bool,
     pub args: SettingsArgs,
+    /// Those of a server before this one, where it has any.
+    pub database: Option<Arc<Database>>,
+    pub llm: Option<Arc<Llm>>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { clock: Clock::system(), worker: true, args: SettingsArgs::default() }
+        let args = SettingsArgs::default();
+        Self { clock: Clock::system(), worker: true, args, database: None, llm: None }
     }
 }
 
@@ -61,11 +71,28 @@ impl Server {
         Self::with(Setup { clock: Clock::manual(), ..Setup::default() }).await
     }
 
+    /// The same where nothing runs until [`Server::start_worker`].
+    pub async fn without_worker() -> Self {
+        Self::with(Setup { worker: false, ..Setup::default() }).await
+    }
+
+    /// The all-in-one with another LLM than its own.
+    pub async fn with_llm_at(url: &str) -> Self {
+        let args = SettingsArgs { litellm_base_url: Some(url.into()), ..SettingsArgs::default() };
+        Self::with(Setup { args, ..Setup::default() }).await
+    }
+
     /// Any other.
     pub async fn with(setup: Setup) -> Self {
         install_tls();
-        let database = Database::create().await;
-        let llm = Llm::start().await;
+        let database = match setup.database {
+            Some(database) => database,
+            None => Arc::new(Database::create().await),
+        };
+        let llm = match setup.llm {
+            Some(llm) => llm,
+            None => Arc::new(Llm::start().await),
+        };
         let mut args = setup.args;
         args.database_url.get_or_insert_with(|| database.url.clone());
         args.data_dir.get_or_insert_with(|| database.dir.path().to_owned());
@@ -80,51 +107,99 @@ impl Server {
         args.public_url = Some(url.clone());
         let settings = args.resolve().expect("the test's settings are valid");
         let app = Arc::new(App::start(settings, setup.clock.clone()).await.expect("the server starts"));
-        let server = server::listen(app.clone(), listener).expect("the server listens");
-        let (handle, stop) = (server.handle(), CancellationToken::new());
-        tokio::spawn(server);
-        if setup.worker {
-            tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
-        }
+        let listening = server::listen(app.clone(), listener).expect("the server listens");
+        let (handle, stop) = (listening.handle(), CancellationToken::new());
+        tokio::spawn(listening);
         let stopped = stop.clone();
-        tokio::spawn(async move {
+        let served = tokio::spawn(async move {
             stopped.cancelled().await;
             handle.stop(false).await;
         });
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { app, clock: setup.clock, llm, url, http, stop, _database: database }
+        let api = (stop.drop_guard(), served);
+        let server =
+            Self { app, clock: setup.clock, llm, database, url, http, worker: Mutex::default(), api };
+        if setup.worker {
+            server.start_worker();
+        }
+        server
     }
 
     /// Starts a worker on a server that was made without one.
     pub fn start_worker(&self) {
-        tokio::spawn(Worker::new(self.app.clone()).run(self.stop.clone()));
+        let stop = CancellationToken::new();
+        let worker = tokio::spawn(Worker::new(self.app.clone()).run(stop.clone()));
+        let before = self.worker.lock().expect("nobody panicked").replace((stop.drop_guard(), worker));
+        assert!(before.is_none(), "one queue, one worker");
+    }
+
+    /// Tells the worker to stop, as SIGTERM does; what is given back ends with it.
+    pub fn tell_to_stop(&self) -> Option<JoinHandle<()>> {
+        let (stop, worker) = self.worker.lock().expect("nobody panicked").take()?;
+        drop(stop);
+        Some(worker)
+    }
+
+    /// The same, and waits until it has.
+    pub async fn drain(&self) {
+        if let Some(worker) = self.tell_to_stop() {
+            worker.await.expect("the worker ends well");
+        }
+    }
+
+    /// Ends this server; what is left of it is the beginning of the next.
+    pub async fn stop(self) -> Setup {
+        self.drain().await;
+        let Self { app, clock, llm, database, api: (stop, served), .. } = self;
+        drop(stop);
+        served.await.expect("the API ends well");
+        let last = Arc::downgrade(&app);
+        drop(app);
+        eventually("all tasks have ended", async || (last.strong_count() == 0).then_some(())).await;
+        Setup { clock, database: Some(database), llm: Some(llm), ..Setup::default() }
     }
 
     /// Asks the management API as the admin.
     pub async fn api(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let answer = self.ask(method, path, Some(ADMIN_KEY), body.map(|body| body.to_string())).await;
+        let text = answer.text;
+        (answer.status, if answer.body.is_null() { Value::String(text) } else { answer.body })
+    }
+
+    /// Asks as anybody, with any body.
+    pub async fn ask(&self, method: &str, path: &str, key: Option<&str>, body: Option<String>) -> Answer {
         let method = method.parse().expect("a method");
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(ADMIN_KEY);
-        if let Some(body) = body {
-            request = request.json(&body);
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
         }
-        let answer = request.send().await.expect("the server answers");
-        let status = answer.status().as_u16();
-        let text = answer.text().await.expect("a whole answer");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        Answer::of(request.send().await.expect("the server answers")).await
     }
 
     /// `GET`, which must succeed.
     pub async fn get(&self, path: &str) -> Value {
-        let (status, body) = self.api("GET", path, None).await;
-        assert_eq!(status, 200, "GET {path}: {body}");
-        body
+        self.expect(200, "GET", path, None).await
+    }
+
+    /// A request as the admin, which must be answered with this status.
+    pub async fn expect(&self, status: u16, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (seen, answer) = self.api(method, path, body).await;
+        assert_eq!(seen, status, "{method} {path}: {answer}");
+        answer
     }
 
     /// Makes a tenant.
     pub async fn tenant(&self, fields: Value) -> Value {
-        let (status, body) = self.api("POST", "/api/v1/tenants", Some(fields)).await;
-        assert_eq!(status, 201, "{body}");
-        body
+        self.expect(201, "POST", "/api/v1/tenants", Some(fields)).await
+    }
+
+    /// Gives a tenant an LLM key of its own.
+    pub async fn set_llm_key(&self, tenant_id: &str, key: &str) -> Value {
+        let path = format!("/api/v1/tenants/{tenant_id}/llm-key");
+        self.expect(200, "PUT", &path, Some(json!({ "key": key }))).await
     }
 
     /// Makes an agent of tenant `acme` (and the tenant, if need be) that takes any JSON.
@@ -137,19 +212,21 @@ impl Server {
         Agent::create(self, fields).await
     }
 
+    /// One execution with its trace.
+    pub async fn trace(&self, execution_id: &str) -> Value {
+        self.get(&format!("/api/v1/executions/{execution_id}")).await
+    }
+
+    /// Waits until an execution is as it should be.
+    pub async fn sees(&self, execution_id: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let trace = async || Some(self.trace(execution_id).await).filter(&is);
+        eventually(&format!("execution {execution_id} {what}"), trace).await
+    }
+
     /// Waits until an execution has ended.
     pub async fn ended(&self, execution_id: &str) -> Value {
-        for _ in 0..1500 {
-            let execution = self.get(&format!("/api/v1/executions/{execution_id}")).await;
-            if matches!(execution["status"].as_str(), Some("success" | "failed")) {
-                return execution;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!(
-            "execution {execution_id} did not end: {}",
-            self.get(&format!("/api/v1/executions/{execution_id}")).await
-        );
+        let ended = |trace: &Value| matches!(trace["status"].as_str(), Some("success" | "failed"));
+        self.sees(execution_id, "ends", ended).await
     }
 
     /// All executions, the newest first.
@@ -157,18 +234,34 @@ impl Server {
         let page = self.get("/api/v1/executions?limit=200").await;
         page["executions"].as_array().expect("a list").clone()
     }
+
+    /// How many attempts all executions have together.
+    pub async fn attempts(&self) -> usize {
+        let mut attempts = 0;
+        for execution in self.executions().await {
+            let trace = self.trace(execution["execution_id"].as_str().expect("an id")).await;
+            attempts += trace["attempts"].as_array().expect("a list").len();
+        }
+        attempts
+    }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.cancel();
+/// Asks again and again until there is an answer.
+pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    for _ in 0..3000 {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    panic!("in vain was it waited that {what}");
 }
 
 /// Gives rustls its provider, once per process.
 pub fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        rustls::crypto::ring::default_provider().install_default().expect("the first provider");
+        // A failure means that there is one already, which is all that is wanted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

@@ -129,7 +129,7 @@ async fn an_odd_completion_ends_its_execution() {
         .agent_with(json!({"retry": {"max_attempts": 1, "backoff": "exponential",
         "initial_delay_ms": 1, "max_delay_ms": 1}}))
         .await;
-    server.llm.answers(completion("a\0b 🦀 \u{2028}")).await;
+    server.llm.answers(completion("a\0b 🦀 \u{2028}"));
     let trace = server.ended(&agent.post(b"[1]").await.execution_id()).await;
     assert_eq!((&trace["status"], &trace["output"]), (&json!("success"), &json!("a\u{FFFD}b 🦀 \u{2028}")));
     let raw = |bytes: &[u8]| ResponseTemplate::new(200).set_body_raw(bytes.to_vec(), "application/json");
@@ -149,13 +149,13 @@ async fn an_odd_completion_ends_its_execution() {
         with(br#""\u0000""#),
     ];
     for (round, body) in bodies.iter().enumerate() {
-        server.llm.answers(raw(body)).await;
+        server.llm.answers(raw(body));
         let id = agent.post(format!("[{round}, 2]")).await.execution_id();
         let trace = server.ended(&id).await;
         let status = trace["status"].as_str().expect("a status");
         assert!(status == "success" || !trace["error"]["code"].is_null(), "{trace}");
         assert_ne!(trace["error"]["code"], "crashed", "{trace}");
     }
-    server.llm.answers(completion("triaged")).await;
+    server.llm.answers(completion("triaged"));
     is_well(&server, &agent).await;
 }
