@@ -191,14 +191,15 @@ async fn drain(
     server.stop(true).await;
 }
 
-/// Returns at SIGTERM or Ctrl-C.
+/// Returns at SIGTERM, at Ctrl-C, or when the terminal is closed.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup())) {
+        (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) => {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
             }
         }
         _ => tracing::error!("signals cannot be heard; stopping at once"),

@@ -128,10 +128,11 @@ impl LlmClient {
             .headers(wire::headers(call)?)
             .body(wire::body(call))
             .timeout(call.timeout);
-        let answer = self.transport.send(request, call.timeout, self.max_response_bytes).await?;
+        let mut answer = self.transport.send(request, call.timeout, self.max_response_bytes).await?;
         if answer.status == 200 {
             answer::completion(&answer, call_id_for(call.execution_id, call.attempt))
         } else {
+            scrub::forget(call.key, &mut answer.body);
             Err(classify::classify(&answer, &call.config.model))
         }
     }

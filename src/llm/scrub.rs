@@ -6,6 +6,9 @@
 //! the news do they come through here. When in doubt a word goes: the operator has the whole text in the
 //! proxy's log, under the call id.
 
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
 /// Longest text that is passed on, in characters.
 const MAX_CHARS: usize = 500;
 
@@ -52,6 +55,21 @@ pub(super) fn clean(text: &str) -> String {
     match line.char_indices().nth(MAX_CHARS) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None => line,
+    }
+}
+
+/// Takes the call's own key out of the message in an error's body, whatever characters it is made of: [`clean`]
+/// knows only what keys usually look like.
+pub(super) fn forget(key: &SecretString, body: &mut Vec<u8>) {
+    // Of what is no JSON nothing is quoted.
+    let Ok(mut answer) = serde_json::from_slice::<Value>(body) else { return };
+    let key = key.expose_secret();
+    if let Some(Value::String(message)) = answer.pointer_mut("/error/message")
+        && !key.is_empty()
+        && message.contains(key)
+    {
+        *message = message.replace(key, "…");
+        *body = answer.to_string().into_bytes();
     }
 }
 
@@ -113,6 +131,20 @@ mod tests {
             assert_eq!(clean(&text), clean_text, "{text}");
         }
         assert_eq!(clean(&"ä".repeat(9000)).chars().count(), MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn the_calls_own_key_goes_whatever_it_is_made_of() {
+        for key in ["sk-a/b+c=d", "hunter2", r#"sk-"quoted"\back"#, "e"] {
+            let body = serde_json::json!({"error": {"message": format!("no: {key}, {key}."), "type": "t"}});
+            let mut bytes = body.to_string().into_bytes();
+            forget(&key.into(), &mut bytes);
+            let body: Value = serde_json::from_slice(&bytes).expect("JSON as before");
+            assert_eq!(body, serde_json::json!({"error": {"message": "no: …, ….", "type": "t"}}));
+        }
+        let mut page = b"<html>hunter2".to_vec();
+        forget(&"hunter2".into(), &mut page);
+        assert_eq!(page, b"<html>hunter2");
     }
 
     proptest! {

@@ -22,6 +22,7 @@ mod management;
 mod process;
 mod runs;
 mod schema;
+mod secrets_stay_secret;
 mod takeover;
 mod webhook;
 mod webhook_secrets;

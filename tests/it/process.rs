@@ -1,62 +1,17 @@
 //! The binary as an operator runs it: an empty directory, a wrong setting, a kill in the middle.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::Duration;
 
 use agenthook::model::SecretEncoding;
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN_KEY, Database, Llm, PLATFORM_KEY, completion, install_tls, sign};
-
-/// The binary, in a directory, with no environment at all.
-fn agenthook(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_agenthook"));
-    command
-        .current_dir(directory)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// A server that dies with its test, however that ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
-}
-
-/// Waits until the server is ready. No deadline of its own beyond a patience that no healthy start needs.
-async fn ready(http: &reqwest::Client, url: &str, child: &mut Child) {
-    for _ in 0..3000 {
-        if http.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status() == 200) {
-            return;
-        }
-        if let Some(status) = child.try_wait().expect("a child") {
-            let mut errors = String::new();
-            child.stderr.take().expect("piped").read_to_string(&mut errors).expect("text");
-            panic!("the server ended ({status}): {errors}");
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the server is not ready");
-}
-
-fn client() -> reqwest::Client {
-    install_tls();
-    reqwest::Client::builder().no_proxy().build().expect("a client")
-}
+use crate::harness::{
+    ADMIN_KEY, Database, Llm, PLATFORM_KEY, Running, agenthook, client, completion, free_address, ready,
+    sign, terminate,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_directory_and_no_environment_are_enough() {
@@ -257,10 +212,4 @@ async fn every_202_survives_kill_9() {
     };
     let calls = llm.calls().await.len();
     assert!(calls <= rows as usize, "every call has its row, written before it: {calls} calls, {rows} rows");
-}
-
-fn terminate(child: &Child) {
-    let status =
-        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
-    assert!(status.success());
 }

@@ -5,6 +5,7 @@ mod agent;
 mod database;
 mod hook;
 mod llm;
+mod process;
 mod raw_llm;
 
 use std::net::TcpListener;
@@ -24,6 +25,7 @@ pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
 pub use hook::accept;
 pub use llm::{Llm, completion, completion_body, error, key_of};
+pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
 
 /// The admin key of every test server.
