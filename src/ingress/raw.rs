@@ -24,7 +24,8 @@ pub(super) struct RawWebhook {
     pub body: Bytes,
     /// By the clock: for rows and windows.
     pub received_at: Time,
-    /// By the stopwatch: for the pace of refusals.
+    /// By the stopwatch, when all of it was there: for the pace of refusals. Counted from the first byte, a
+    /// sender could hold the last one back until a beat is near.
     pub arrived: Instant,
     headers: HeaderMap,
 }
@@ -38,7 +39,6 @@ impl RawWebhook {
         received_at: Time,
         limit: usize,
     ) -> Result<Self, ApiError> {
-        let arrived = Instant::now();
         let headers = request.headers();
         let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(headers, payload, limit)).await {
             Ok(body) => body?,
@@ -48,6 +48,7 @@ impl RawWebhook {
             }
         };
         check_types(headers)?;
+        let arrived = Instant::now();
         Ok(Self { agent_id: agent_id.parse().ok(), body, received_at, arrived, headers: headers.clone() })
     }
 

@@ -11,7 +11,7 @@ use crate::model::{Agent, AgentStatus, SchemeName, SecretId};
 use crate::signature::Scheme;
 use crate::web::{ApiError, Code};
 
-/// Refusals leave on this beat, counted from the request's arrival. Looking up an agent that is not in
+/// Refusals leave on this beat, counted from when all of the request is there. Looking up an agent that is not in
 /// memory takes longer than one that is; on the beat both take the same.
 const BEAT: Duration = Duration::from_millis(20);
 
