@@ -161,10 +161,14 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartErro
     let server = listen(app.clone(), listener).map_err(fault)?;
     let handle = server.handle();
     let stop = CancellationToken::new();
-    let worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
+    let mut worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
     let server = tokio::spawn(server);
     tracing::info!(%address, database = ?app.settings.database_url, "ready");
-    stop_signal().await;
+    tokio::select! {
+        () = stop_signal() => {}
+        // Accepting for a worker that is gone would be a promise to nobody: a restart is the cure.
+        _ = &mut worker => return Err(StartError::Fault("the worker ended by itself; see the log".into())),
+    }
     drain(&app, &stop, worker, handle).await;
     let _ = server.await;
     app.store.close().await;
@@ -187,14 +191,15 @@ async fn drain(
     server.stop(true).await;
 }
 
-/// Returns at SIGTERM or Ctrl-C.
+/// Returns at SIGTERM, at Ctrl-C, or when the terminal is closed.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup())) {
+        (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) => {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hangup.recv() => {}
             }
         }
         _ => tracing::error!("signals cannot be heard; stopping at once"),

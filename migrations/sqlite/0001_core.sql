@@ -4,6 +4,7 @@
 
 CREATE TABLE tenants (
     tenant_id      TEXT NOT NULL PRIMARY KEY,
+    version        INTEGER NOT NULL,        -- counts changes, so that none is lost
     name           TEXT,
     key_policy     TEXT NOT NULL,
     fallback_on    TEXT NOT NULL,

@@ -68,7 +68,7 @@ pub(super) fn patched(spec_now: &AgentSpec, changes: Map<String, Value>) -> Resu
     let merged: BTreeSet<_> = MERGED.into();
     for (name, change) in changes {
         match (fields.get_mut(&name), change) {
-            (_, Value::Null) => drop(fields.remove(&name)),
+            (Some(_), Value::Null) => drop(fields.remove(&name)),
             (Some(Value::Object(old)), Value::Object(new)) if merged.contains(name.as_str()) => {
                 overlay(old, new)
             }
@@ -80,12 +80,19 @@ pub(super) fn patched(spec_now: &AgentSpec, changes: Map<String, Value>) -> Resu
 
 fn overlay(old: &mut Map<String, Value>, new: Map<String, Value>) {
     for (name, value) in new {
-        if value.is_null() {
+        // What is not there and null stays null, so that an unknown name is still refused.
+        if value.is_null() && old.contains_key(&name) {
             old.remove(&name);
         } else {
             old.insert(name, value);
         }
     }
+}
+
+/// Whether the stored secrets are to be read another way.
+pub(super) fn recodes(before: &AgentSpec, after: &AgentSpec) -> bool {
+    let encoding = |spec: &AgentSpec| spec.trigger.as_ref().map(|trigger| trigger.secret_encoding);
+    encoding(before).is_some() && encoding(after).is_some() && encoding(before) != encoding(after)
 }
 
 /// What a new specification means for the agent's secrets, and the secret to show once, if one was made.

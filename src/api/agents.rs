@@ -4,9 +4,9 @@ use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::agent_request::{SecretMaker, patched, secrets, spec, split_secret};
+use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_secret};
 use super::webhook_secrets::open_secrets;
-use super::{id, view};
+use super::{id, through, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId, TenantId};
 use crate::store;
@@ -33,8 +33,15 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
         Agent { agent_id, tenant_id, version: 1, spec: spec(fields)?, created_at: now, updated_at: now };
     let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
     let (change, shown) = secrets(None, &agent.spec, given, &[], &maker)?;
-    app.store.insert_agent(&agent, &change).await?;
-    app.agents.changed(agent_id).await;
+    let agent = through({
+        let app = app.clone();
+        async move {
+            app.store.insert_agent(&agent, &change).await?;
+            app.agents.changed(agent_id).await;
+            Ok::<_, store::Error>(agent)
+        }
+    })
+    .await??;
     Ok(HttpResponse::Created().json(view(&app, agent, shown)))
 }
 
@@ -75,17 +82,25 @@ pub async fn update(
         let now = app.clock.now();
         let mut agent = find(&app, agent_id).await?;
         let next = patched(&agent.spec, changes.clone())?;
-        let stored = open_secrets(&app, agent_id).await?;
+        // Only then are the stored secrets needed; an agent whose secrets cannot be opened can still be mended.
+        let stored = match given.is_none() && recodes(&agent.spec, &next) {
+            true => open_secrets(&app, agent_id).await?,
+            false => Vec::new(),
+        };
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
         let (change, shown) = secrets(Some(&agent.spec), &next, given.clone(), &stored, &maker)?;
         agent = Agent { spec: next, updated_at: now, ..agent };
-        match app.store.update_agent(&agent, &change).await {
-            Err(store::Error::Conflict) => continue,
-            done => {
-                let agent = done?;
+        let changed = through({
+            let app = app.clone();
+            async move {
+                let changed = app.store.update_agent(&agent, &change).await?;
                 app.agents.changed(agent_id).await;
-                return Ok(HttpResponse::Ok().json(view(&app, agent, shown)));
+                Ok(changed)
             }
+        });
+        match changed.await? {
+            Err(store::Error::Conflict) => continue,
+            changed => return Ok(HttpResponse::Ok().json(view(&app, changed?, shown))),
         }
     }
     Err(store::Error::Conflict.into())
@@ -98,10 +113,14 @@ pub async fn delete(
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let agent_id = id(&path)?;
-    if !app.store.delete_agent(agent_id, app.clock.now()).await? {
+    let deleted = through(async move {
+        let deleted = app.store.delete_agent(agent_id, app.clock.now()).await;
+        app.agents.changed(agent_id).await;
+        deleted
+    });
+    if !deleted.await?? {
         return Err(ApiError::not_found());
     }
-    app.agents.changed(agent_id).await;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -4,11 +4,13 @@ use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::{id, view};
+use super::{id, through, view};
 use crate::app::{App, llm_key_owner};
 use crate::model::{FallbackReason, KeyPolicy, LlmKey, Tenant, TenantId};
 use crate::web::{Admin, ApiError, Code, Json, Page, from_value, limit};
 
+/// How often a change is made anew because another one came first.
+const RACES: usize = 50;
 /// Longest name of a tenant, in characters.
 const MAX_NAME_CHARS: usize = 200;
 /// Models in `allowed_models`, at most.
@@ -33,7 +35,7 @@ struct Create {
 }
 
 /// A change: what is left out stays, `null` goes back to the default.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
     #[serde(default, deserialize_with = "given")]
@@ -65,6 +67,7 @@ pub struct ListQuery {
 }
 
 /// A value that cannot be given.
+#[derive(Clone)]
 struct Never;
 
 impl<'de> Deserialize<'de> for Never {
@@ -86,6 +89,7 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
     let now = app.clock.now();
     let tenant = Tenant {
         tenant_id: new.tenant_id,
+        version: 1,
         name: new.name,
         key_policy: new.key_policy,
         fallback_on: new.fallback_on.unwrap_or_else(default_fallback),
@@ -133,27 +137,43 @@ pub async fn update(
     path: web::Path<String>,
     body: Json,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tenant = find(&app, &id(&path)?).await?;
+    let tenant_id = id::<TenantId>(&path)?;
     let change: Change = from_value(body.0)?;
-    if let Some(name) = change.name {
-        tenant.name = name;
+    for _ in 0..RACES {
+        let mut tenant = find(&app, &tenant_id).await?;
+        change.clone().apply(&mut tenant);
+        tenant.updated_at = app.clock.now();
+        check(&tenant)?;
+        let changed = through({
+            let (app, tenant) = (app.clone(), tenant.clone());
+            async move {
+                let changed = app.store.update_tenant(&tenant).await;
+                app.tenants.changed(&tenant.tenant_id).await;
+                changed
+            }
+        });
+        if changed.await?? {
+            return Ok(HttpResponse::Ok().json(view::tenant(tenant)));
+        }
     }
-    if let Some(policy) = change.key_policy {
-        tenant.key_policy = policy.unwrap_or_default();
+    Err(crate::store::Error::Conflict.into())
+}
+
+impl Change {
+    fn apply(self, tenant: &mut Tenant) {
+        if let Some(name) = self.name {
+            tenant.name = name;
+        }
+        if let Some(policy) = self.key_policy {
+            tenant.key_policy = policy.unwrap_or_default();
+        }
+        if let Some(fallback_on) = self.fallback_on {
+            tenant.fallback_on = fallback_on.unwrap_or_else(default_fallback);
+        }
+        if let Some(models) = self.allowed_models {
+            tenant.allowed_models = models;
+        }
     }
-    if let Some(fallback_on) = change.fallback_on {
-        tenant.fallback_on = fallback_on.unwrap_or_else(default_fallback);
-    }
-    if let Some(models) = change.allowed_models {
-        tenant.allowed_models = models;
-    }
-    tenant.updated_at = app.clock.now();
-    check(&tenant)?;
-    if !app.store.update_tenant(&tenant).await? {
-        return Err(ApiError::not_found());
-    }
-    app.tenants.changed(&tenant.tenant_id).await;
-    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
 }
 
 /// `DELETE /api/v1/tenants/{tenant_id}`
@@ -162,13 +182,17 @@ pub async fn delete(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant = find(&app, &id(&path)?).await?;
-    if !app.store.delete_tenant(&tenant.tenant_id).await? {
+    let tenant_id = find(&app, &id(&path)?).await?.tenant_id;
+    let deleted = through(async move {
+        let deleted = app.store.delete_tenant(&tenant_id).await;
+        app.tenants.changed(&tenant_id).await;
+        deleted
+    });
+    if !deleted.await?? {
         let detail =
             "the tenant has, or had, agents: its history names it, so it stays; pause or delete its agents";
         return Err(ApiError::new(Code::Conflict, detail));
     }
-    app.tenants.changed(&tenant.tenant_id).await;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -188,7 +212,7 @@ pub async fn set_llm_key(
         return Err(ApiError::field("/key", message));
     }
     let sealed = app.cipher.seal(&llm_key_owner(&tenant_id), &key);
-    change_llm_key(&app, &tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await
+    change_llm_key(app, tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await
 }
 
 /// `DELETE /api/v1/tenants/{tenant_id}/llm-key`
@@ -197,19 +221,26 @@ pub async fn remove_llm_key(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    change_llm_key(&app, &id(&path)?, None).await
+    change_llm_key(app, id(&path)?, None).await
 }
 
 async fn change_llm_key(
-    app: &App,
-    tenant_id: &TenantId,
+    app: web::Data<App>,
+    tenant_id: TenantId,
     key: Option<LlmKey>,
 ) -> Result<HttpResponse, ApiError> {
-    if !app.store.set_llm_key(tenant_id, key.as_ref(), app.clock.now()).await? {
+    let changed = through({
+        let (app, tenant_id) = (app.clone(), tenant_id.clone());
+        async move {
+            let changed = app.store.set_llm_key(&tenant_id, key.as_ref(), app.clock.now()).await;
+            app.tenants.changed(&tenant_id).await;
+            changed
+        }
+    });
+    if !changed.await?? {
         return Err(ApiError::not_found());
     }
-    app.tenants.changed(tenant_id).await;
-    Ok(HttpResponse::Ok().json(view::tenant(find(app, tenant_id).await?)))
+    Ok(HttpResponse::Ok().json(view::tenant(find(&app, &tenant_id).await?)))
 }
 
 async fn find(app: &App, tenant_id: &TenantId) -> Result<Tenant, ApiError> {

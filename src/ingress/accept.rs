@@ -13,8 +13,11 @@ use crate::model::NewExecution;
 use crate::store::{self, Accepted};
 use crate::web::ApiError;
 
-/// Hooks per transaction, at most: a bound for memory and for how long the writer holds the database.
+/// Hooks per transaction, at most: a bound for how long the writer holds the database.
 const BATCH: usize = 512;
+/// Bytes of payload per transaction, at most, unless a single one has more: a bound for memory, and far below
+/// what Postgres takes in one message (1 GiB).
+const BATCH_BYTES: usize = 32 << 20;
 
 /// The way to the writer; cheap to clone.
 #[derive(Clone)]
@@ -56,27 +59,47 @@ impl Intake {
 async fn write(app: Arc<App>, mut arrivals: mpsc::Receiver<Waiting>) {
     let mut gathered = Vec::with_capacity(BATCH);
     while arrivals.recv_many(&mut gathered, BATCH).await > 0 {
-        let (hooks, waiters): (Vec<_>, Vec<_>) = gathered.drain(..).map(|w| (w.hook, w.answer)).unzip();
-        match app.store.accept(&hooks).await {
-            Ok(outcomes) => {
-                for ((hook, waiter), outcome) in hooks.iter().zip(waiters).zip(outcomes) {
-                    settle(&app, hook, waiter, Ok(outcome));
-                }
+        while !gathered.is_empty() {
+            let (hooks, waiters) = gathered.drain(..fitting(&gathered)).map(|w| (w.hook, w.answer)).unzip();
+            store_batch(&app, hooks, waiters).await;
+        }
+    }
+}
+
+/// How many of these fit into one transaction: one at least.
+fn fitting(gathered: &[Waiting]) -> usize {
+    let mut bytes = 0;
+    let fits = |waiting: &&Waiting| {
+        bytes += waiting.hook.payload.len();
+        bytes <= BATCH_BYTES
+    };
+    gathered.iter().take_while(fits).count().max(1)
+}
+
+async fn store_batch(
+    app: &App,
+    hooks: Vec<NewExecution>,
+    waiters: Vec<oneshot::Sender<Result<Accepted, ApiError>>>,
+) {
+    match app.store.accept(&hooks).await {
+        Ok(outcomes) => {
+            for ((hook, waiter), outcome) in hooks.iter().zip(waiters).zip(outcomes) {
+                settle(app, hook, waiter, Ok(outcome));
             }
-            // One row that the database cannot take must not cost its neighbours their place.
-            Err(store::Error::Fault(error)) if hooks.len() > 1 => {
-                tracing::error!(%error, batch = hooks.len(), "a batch was refused; storing its rows one by one");
-                for (hook, waiter) in hooks.iter().zip(waiters) {
-                    let outcome = app.store.accept(std::slice::from_ref(hook)).await;
-                    settle(&app, hook, waiter, outcome.map(|outcomes| outcomes[0]).map_err(ApiError::from));
-                }
+        }
+        // One row that the database cannot take must not cost its neighbours their place.
+        Err(store::Error::Fault(error)) if hooks.len() > 1 => {
+            tracing::error!(%error, batch = hooks.len(), "a batch was refused; storing its rows one by one");
+            for (hook, waiter) in hooks.iter().zip(waiters) {
+                let outcome = app.store.accept(std::slice::from_ref(hook)).await;
+                settle(app, hook, waiter, outcome.map(|outcomes| outcomes[0]).map_err(ApiError::from));
             }
-            Err(error) => {
-                tracing::warn!(batch = hooks.len(), "a batch could not be stored; its senders get an error");
-                let error = ApiError::from(error);
-                for (hook, waiter) in hooks.iter().zip(waiters) {
-                    settle(&app, hook, waiter, Err(error.clone()));
-                }
+        }
+        Err(error) => {
+            tracing::warn!(batch = hooks.len(), "a batch could not be stored; its senders get an error");
+            let error = ApiError::from(error);
+            for (hook, waiter) in hooks.iter().zip(waiters) {
+                settle(app, hook, waiter, Err(error.clone()));
             }
         }
     }

@@ -72,7 +72,8 @@ async fn read_body(headers: &HeaderMap, mut payload: web::Payload, limit: usize)
     }
     let mut body = BytesMut::with_capacity(announced.unwrap_or(0) as usize);
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson, "the body ended early"))?;
+        let chunk =
+            chunk.map_err(|_| ApiError::new(Code::IncompleteBody, "the body ended early; send it again"))?;
         if body.len() + chunk.len() > limit {
             return Err(too_large());
         }

@@ -15,8 +15,8 @@ use crate::web::{ApiError, Code};
 /// memory takes longer than one that is; on the beat both take the same.
 const BEAT: Duration = Duration::from_millis(20);
 
-#[derive(Clone)]
 /// Proof that the holder of one of the agent's secrets signed exactly these bytes.
+#[derive(Clone)]
 pub(super) struct Verified {
     entry: Arc<AgentEntry>,
     /// The secret that signed.

@@ -86,9 +86,3 @@ impl LlmError {
         ExecutionError { code: self.code, message: self.message.clone(), retryable: self.retryable }
     }
 }
-
-impl From<LlmError> for ExecutionError {
-    fn from(error: LlmError) -> Self {
-        Self { code: error.code, message: error.message, retryable: error.retryable }
-    }
-}

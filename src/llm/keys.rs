@@ -83,6 +83,7 @@ mod tests {
     fn tenant(key_policy: KeyPolicy, fallback_on: &[FallbackReason]) -> Tenant {
         Tenant {
             tenant_id: "acme".parse().expect("a tenant id"),
+            version: 1,
             name: None,
             key_policy,
             fallback_on: fallback_on.to_vec(),

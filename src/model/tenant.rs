@@ -9,6 +9,8 @@ use super::{TenantId, Time};
 pub struct Tenant {
     /// Chosen by the operator; never changes.
     pub tenant_id: TenantId,
+    /// Counts changes of the fields below, so that two at once cannot undo each other.
+    pub version: i32,
     /// For people.
     pub name: Option<String>,
     /// Which key may pay.

@@ -125,7 +125,7 @@ pub enum SchemaPolicy {
 /// A webhook secret as it is stored: only the cipher can open it.
 #[derive(Clone, Debug)]
 pub struct WebhookSecret {
-    /// Names the secret in the API and in the audit trail.
+    /// Names the secret in the API and in executions.
     pub secret_id: SecretId,
     /// Whose it is.
     pub agent_id: AgentId,

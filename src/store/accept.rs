@@ -3,6 +3,8 @@
 //! `(agent_id, dedupe_key)` is unique, so the database itself decides between copies that arrive at once,
 //! in one process or in many. A row gives its key up when the window has passed or its run has failed.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::db::{Tx, in_tx, statements};
@@ -56,18 +58,26 @@ impl Store {
     /// # Errors
     /// The database's; then nothing of the batch is stored.
     pub async fn accept(&self, batch: &[NewExecution]) -> Result<Vec<Accepted>> {
+        match self.accept_once(batch).await {
+            // Postgres has ended one of two transactions that waited for each other: the other is through now.
+            Err(error) if error.is_passing_conflict() => self.accept_once(batch).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn accept_once(&self, batch: &[NewExecution]) -> Result<Vec<Accepted>> {
         // One order for all processes: two batches with the same keys wait for each other, never in a circle.
         let mut order: Vec<&NewExecution> = batch.iter().collect();
         order.sort_unstable_by(|a, b| (a.agent_id, &a.dedupe_key).cmp(&(b.agent_id, &b.dedupe_key)));
         let mut tx = self.db.begin().await?;
         let inserted = insert(&mut tx, &order).await?;
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for hook in batch {
-            let fresh = inserted.contains(&hook.execution_id.0);
-            outcomes.push(if fresh { Accepted::New } else { settle(&mut tx, hook).await? });
+        let mut settled = HashMap::new();
+        for hook in order.into_iter().filter(|hook| !inserted.contains(&hook.execution_id.0)) {
+            settled.insert(hook.execution_id, settle(&mut tx, hook).await?);
         }
         tx.commit().await?;
-        Ok(outcomes)
+        let outcome = |hook: &NewExecution| settled.get(&hook.execution_id).copied().unwrap_or(Accepted::New);
+        Ok(batch.iter().map(outcome).collect())
     }
 }
 

@@ -37,12 +37,23 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Codes that say "not now": Postgres's classes 08 (connection), 40 (deadlock, serialization), 53
+impl Error {
+    /// Whether the database gave up one of two transactions that were in each other's way: the same one again
+    /// will do. Postgres: 40001 serialization failure, 40P01 deadlock.
+    #[must_use]
+    pub fn is_passing_conflict(&self) -> bool {
+        let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
+        error.code().is_some_and(|code| code == "40001" || code == "40P01")
+    }
+}
+
+/// Codes that say "not now": Postgres's classes 08 (connection), 25006 (read-only: a failover), 28 (log-in: a
+/// password being changed), 40 (deadlock, serialization), 53
 /// (resources), 57 (shutdown, cancelled) and 55P03 (lock); SQLite's BUSY 5, LOCKED 6, NOMEM 7, READONLY 8,
 /// IOERR 10, FULL 13, CANTOPEN 14, whose extended codes keep the plain one in the low byte.
 fn passes(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14),
-        _ => ["08", "40", "53", "57", "55P03"].iter().any(|class| code.starts_with(class)),
+        _ => ["08", "25006", "28", "40", "53", "57", "55P03"].iter().any(|class| code.starts_with(class)),
     }
 }

@@ -8,10 +8,10 @@ use super::{Result, Store, on_read, on_write};
 use crate::model::{FallbackReason, LlmKey, Tenant, TenantId, Time};
 
 statements! {
-    INSERT = "INSERT INTO tenants (tenant_id, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $6)";
-    UPDATE = "UPDATE tenants SET name = $2, key_policy = $3, fallback_on = $4, allowed_models = $5, updated_at = $6
-        WHERE tenant_id = $1";
+    INSERT = "INSERT INTO tenants (tenant_id, version, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
+        VALUES ($1, 1, $2, $3, $4, $5, $6, $6)";
+    UPDATE = "UPDATE tenants SET name = $2, key_policy = $3, fallback_on = $4, allowed_models = $5, updated_at = $6,
+            version = version + 1 WHERE tenant_id = $1 AND version = $7";
     SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4 WHERE tenant_id = $1";
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
         AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
@@ -22,6 +22,7 @@ statements! {
 #[derive(sqlx::FromRow)]
 struct Row {
     tenant_id: String,
+    version: i32,
     name: Option<String>,
     key_policy: String,
     fallback_on: Json<Vec<FallbackReason>>,
@@ -37,6 +38,7 @@ impl TryFrom<Row> for Tenant {
     fn try_from(row: Row) -> Result<Self> {
         Ok(Self {
             tenant_id: row.tenant_id.try_into().map_err(super::row::decode)?,
+            version: row.version,
             name: row.name,
             key_policy: word(&row.key_policy)?,
             fallback_on: row.fallback_on.0,
@@ -67,7 +69,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes name, policy and models of a tenant; `false` if there is none.
+    /// Writes name, policy and models of a tenant; `false` if it has changed since it was read, or is gone.
     ///
     /// # Errors
     /// The database's.
@@ -79,6 +81,7 @@ impl Store {
             .bind(Json(&tenant.fallback_on))
             .bind(tenant.allowed_models.as_ref().map(Json))
             .bind(tenant.updated_at)
+            .bind(tenant.version)
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;

@@ -26,7 +26,9 @@ impl FromRequest for Json {
                 payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
             let mut body = web::BytesMut::new();
             while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson, "the body ended early"))?;
+                let chunk = chunk.map_err(|_| {
+                    ApiError::new(Code::IncompleteBody, "the body ended early; send it again")
+                })?;
                 if body.len() + chunk.len() > MAX_BODY_BYTES {
                     let detail = format!("at most {MAX_BODY_BYTES} bytes are taken");
                     return Err(ApiError::new(Code::PayloadTooLarge, detail));

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use uuid::Uuid;
@@ -29,6 +29,8 @@ macro_rules! codes {
 codes! {
     /// The body is no JSON within the documented bounds.
     MalformedJson = "malformed_json", 400, "The body is not acceptable JSON";
+    /// The body ended before its announced end.
+    IncompleteBody = "incomplete_body", 400, "The body did not arrive whole";
     /// No API key, or a wrong one.
     Unauthorized = "unauthorized", 401, "A valid API key is required";
     /// The agent is paused or archived.
@@ -150,6 +152,9 @@ impl ApiError {
         answer.content_type("application/problem+json");
         if let Some(seconds) = self.retry_after_s {
             answer.insert_header((RETRY_AFTER, seconds));
+        }
+        if self.code == Code::Unauthorized {
+            answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         if let Some(allow) = self.allow {
             answer.insert_header((ALLOW, allow));

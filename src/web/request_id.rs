@@ -5,6 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{ApiError, Code};
@@ -30,7 +31,8 @@ pub async fn with_request_id(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = Uuid::now_v7();
     request.extensions_mut().insert(RequestId(id));
-    let mut answer = next.call(request).await?.map_into_boxed_body();
+    let span = tracing::info_span!("request", request_id = %id);
+    let mut answer = next.call(request).instrument(span).await?.map_into_boxed_body();
     if let Some(error) = answer.response().error() {
         let problem = match error.as_error::<ApiError>() {
             Some(error) => error.clone(),

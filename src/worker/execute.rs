@@ -16,7 +16,7 @@ use crate::store::{self, AttemptEnd, AttemptStart, Claimed, Finish, Spent};
 
 /// Between two tries to write a result down. A result is worth waiting for: without it the call is repeated.
 const WRITE_RETRY: Duration = Duration::from_millis(500);
-/// Tries to write a result down: together a little less than a lease.
+/// Tries to write a result down. Its lease is renewed meanwhile, if the database lets anybody write at all.
 const WRITE_TRIES: u32 = 50;
 
 /// What a run needs besides its payload.
@@ -179,7 +179,7 @@ impl Worker {
         let mut tries = 1;
         loop {
             match self.app.store.finish(run, attempt.as_ref(), &to, self.app.clock.now()).await {
-                Err(store::Error::Unavailable(error)) if tries < WRITE_TRIES => {
+                Err(error) if tries < WRITE_TRIES => {
                     tracing::warn!(execution_id = %run.execution_id, %error, "a result waits for the database");
                     tries += 1;
                     tokio::time::sleep(WRITE_RETRY).await;

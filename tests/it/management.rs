@@ -229,3 +229,30 @@ async fn an_agent_cannot_say_more_about_its_call_than_how_it_samples() {
     }
     assert_eq!(server.get("/api/v1/agents").await["agents"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_changes_of_a_tenant_at_once_are_both_kept() {
+    let server = Server::start().await;
+    for round in 0..20 {
+        let path = format!("/api/v1/tenants/t{round}");
+        server.tenant(json!({"tenant_id": format!("t{round}")})).await;
+        let change = |fields| server.api("PATCH", &path, Some(fields));
+        let (policy, name) =
+            tokio::join!(change(json!({"key_policy": "tenant_only"})), change(json!({"name": "new"})));
+        assert_eq!((policy.0, name.0), (200, 200));
+        let tenant = server.get(&path).await;
+        assert_eq!((&tenant["key_policy"], &tenant["name"]), (&json!("tenant_only"), &json!("new")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_null_does_not_smuggle_an_unknown_field() {
+    let server = Server::start().await;
+    let agent = server.agent().await;
+    for change in
+        [json!({"bogus": null}), json!({"trigger": {"nope": null}}), json!({"llm_config": {"stream": null}})]
+    {
+        let (status, body) = server.api("PATCH", &format!("/api/v1/agents/{}", agent.id), Some(change)).await;
+        assert_eq!((status, &body["code"]), (422, &json!("invalid_request")), "{body}");
+    }
+}

@@ -77,7 +77,7 @@ Examples:
     /// Delete an agent; its executions stay
     #[command(after_help = "Example:\n  agenthook agent delete AGENT_ID")]
     Delete { agent_id: AgentId },
-    /// The secret that signs its webhooks, masked; whole with --reveal, which the audit log notes
+    /// The secret that signs its webhooks, masked; whole with --reveal, which the server's log notes
     #[command(after_help = "Example:\n  agenthook agent secret AGENT_ID --reveal")]
     Secret {
         agent_id: AgentId,

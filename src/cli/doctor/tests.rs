@@ -113,6 +113,7 @@ async fn a_database_that_is_behind_and_keys_that_are_lost() {
     let now = crate::clock::Clock::system().now();
     let tenant_id: crate::model::TenantId = "acme".parse().expect("an id");
     let tenant = crate::model::Tenant {
+        version: 1,
         tenant_id: tenant_id.clone(),
         name: None,
         key_policy: Default::default(),

@@ -64,6 +64,13 @@ impl Quickstart {
         std::fs::create_dir_all(&data_dir).map_err(|error| {
             Failure::Fault(format!("--dir: {} cannot be used: {error}", data_dir.display()))
         })?;
+        // Before anything there is touched: a second run would take the first one's files from under it.
+        let lock = std::fs::File::create(data_dir.join("quickstart.lock"))?;
+        if lock.try_lock().is_err() {
+            let message =
+                "another quickstart runs in this directory: stop it, or give this one another --dir";
+            return Err(Failure::Fault(message.into()));
+        }
         let mut args = SettingsArgs {
             litellm_base_url: self.litellm_base_url.filter(|url| !url.trim().is_empty()),
             litellm_api_key: self.litellm_api_key,
@@ -139,10 +146,12 @@ fn ended(outcome: Result<Result<(), StartError>, tokio::task::JoinError>) -> Res
 fn next_steps(demo: &demo::Demo, app: &App, admin_key: &SecretString) -> Result<(), Failure> {
     let ticket = demo::TICKET.as_bytes();
     let command = curl::command(&demo.webhook_url, &demo.sign(ticket), ticket, Path::new("-"))?;
+    // Under `cargo run` no agenthook is on the PATH, but this is what was run.
+    let program = std::env::args().next().unwrap_or_else(|| "agenthook".into());
     let server = app.settings.public_url.as_str().trim_end_matches('/');
     output::print(format!(
         "Send one yourself (the same bytes again within five minutes are the same delivery):\n\n  {command}\n\n\
-         Look around:\n\n  export AGENTHOOK_URL={server} AGENTHOOK_API_KEY={}\n  agenthook executions list\n\n\
+         Look around:\n\n  export AGENTHOOK_URL={server} AGENTHOOK_API_KEY={}\n  {program} executions list\n\n\
          Running until Ctrl-C.",
         admin_key.expose_secret()
     ))

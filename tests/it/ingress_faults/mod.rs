@@ -3,6 +3,7 @@
 
 mod bodies;
 mod deliveries;
+mod random;
 mod schemas;
 mod signatures;
 mod sizes;

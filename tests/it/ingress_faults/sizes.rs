@@ -103,14 +103,15 @@ async fn the_limit_is_a_setting() {
     }
 }
 
-/// What may still be on its way when a refusal is sent: buffers of the kernel and the server.
-const SLACK: usize = 24 << 20;
+/// What may be on its way when a refusal is sent, or thrown away in the second until the connection ends. Far
+/// more than any machine's buffers, far less than what is offered: this is about reading it all, not about speed.
+const SLACK: usize = 1 << 30;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_megabytes_are_refused_before_they_are_read() {
+async fn gigabytes_are_refused_before_they_are_read() {
     let server = Server::start().await;
     let agent = server.agent().await;
-    let total = 100 << 20;
+    let total = 4_usize << 30;
     let length = format!("content-length: {total}");
     let mut left = total;
     let chunk = || {
