@@ -81,18 +81,25 @@ async fn a_worker_that_dies_in_mid_call_is_replaced_when_its_lease_ends() {
 async fn a_result_that_comes_too_late_is_dropped() {
     let llm = RawLlm::start(RawLlm::completion("told once")).await;
     let server = Server::with_llm_at(&llm.url).await;
-    let id = server.agent().await.accepted("{}").await;
+    let agent = server.agent().await;
+    let id = agent.accepted("{}").await;
     llm.called(1).await;
     // As if the worker had stalled for longer than its lease.
     let now = server.clock.now();
     let taken = server.app.store.abandon_expired(now + TimeDelta::days(1), now).await.expect("an answer");
     assert_eq!(taken.len(), 1);
     llm.called(2).await;
+    llm.answer_one();
+    // The late result is on its way; another run's whole life gives it time to arrive.
+    let other = agent.accepted("[]").await;
+    llm.called(3).await;
+    assert_eq!(server.trace(&id).await["status"], "running", "what came was not for this claim");
     llm.let_go();
+    server.ended(&other).await;
     let trace = server.ended(&id).await;
     server.drain().await;
     assert_eq!(codes(&trace), ["crashed", "fine"]);
-    assert_eq!((&trace["output"], llm.calls()), (&json!("told once"), 2));
+    assert_eq!((&trace["output"], llm.calls()), (&json!("told once"), 3));
     assert_eq!(server.trace(&id).await, trace, "the late one changed nothing");
 }
 

@@ -1,6 +1,6 @@
 //! A database of its own for every server: a file, or a new database on the Postgres of the test command.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
@@ -72,44 +72,38 @@ impl Database {
         assert!(rows > 0, "the statement changes something");
     }
 
-    /// The columns, as `table.column`, in which these bytes stand anywhere.
-    pub async fn columns_with(&self, bytes: &[u8]) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
+    /// Everything that is stored, by `table.column`.
+    pub async fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut contents = BTreeMap::new();
         if self.is_postgres() {
+            let columns = "SELECT table_name::text, column_name::text, data_type = 'bytea'
+                           FROM information_schema.columns WHERE table_schema = 'public'";
             let mut connection = PgConnection::connect(&self.url).await.expect("opens");
-            let columns: Vec<(String, String, bool)> = sqlx::query_as(
-                "SELECT table_name::text, column_name::text, data_type = 'bytea' FROM information_schema.columns
-                 WHERE table_schema = 'public'",
-            )
-            .fetch_all(&mut connection)
-            .await
-            .expect("columns");
+            let columns: Vec<(String, String, bool)> =
+                sqlx::query_as(columns).fetch_all(&mut connection).await.expect("columns");
             for (table, column, raw) in columns {
                 let value = if raw { column.clone() } else { format!("convert_to({column}::text, 'UTF8')") };
-                let count = format!("SELECT count(*) FROM {table} WHERE position($1 IN {value}) > 0");
-                let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(bytes);
-                if count.fetch_one(&mut connection).await.expect("a count") > 0 {
-                    found.insert(format!("{table}.{column}"));
-                }
+                let values = AssertSqlSafe(format!("SELECT {value} FROM {table} WHERE {column} IS NOT NULL"));
+                let values: Vec<Vec<u8>> =
+                    sqlx::query_scalar(values).fetch_all(&mut connection).await.expect("values");
+                contents.insert(format!("{table}.{column}"), values.join(&b'\n'));
             }
         } else {
+            let columns = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+                           WHERE m.type = 'table'";
             let mut connection = SqliteConnection::connect(&self.url).await.expect("opens");
-            let columns: Vec<(String, String)> = sqlx::query_as(
-                "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
-            )
-            .fetch_all(&mut connection)
-            .await
-            .expect("columns");
+            let columns: Vec<(String, String)> =
+                sqlx::query_as(columns).fetch_all(&mut connection).await.expect("columns");
             for (table, column) in columns {
-                let count =
-                    format!("SELECT count(*) FROM {table} WHERE instr(CAST({column} AS BLOB), $1) > 0");
-                let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count)).bind(bytes);
-                if count.fetch_one(&mut connection).await.expect("a count") > 0 {
-                    found.insert(format!("{table}.{column}"));
-                }
+                let values = format!("SELECT CAST({column} AS BLOB) FROM {table} WHERE {column} IS NOT NULL");
+                let values: Vec<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(values))
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("values");
+                contents.insert(format!("{table}.{column}"), values.join(&b'\n'));
             }
         }
-        found
+        contents
     }
 }
 

@@ -7,6 +7,7 @@ mod hook;
 mod llm;
 mod process;
 mod raw_llm;
+mod search;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, Once};
@@ -27,6 +28,7 @@ pub use hook::accept;
 pub use llm::{Llm, completion, completion_body, error, key_of};
 pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
+pub use search::{assert_clean, assert_files_clean, spellings};
 
 /// The admin key of every test server.
 pub const ADMIN_KEY: &str = "ahk_test-admin-key-0123456789abcdef";
