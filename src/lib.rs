@@ -14,6 +14,7 @@
 //!   - [`schema`]: does the payload match, at a bounded price
 //! - [`store`]: the ledger: every row, and the only module that knows SQL. **The row is the truth**
 //! - [`queue`]: the doorbell: carries ids, and may lose them
+//! - [`signal`]: hints between processes: something is due, something has changed
 //! - [`worker`]: claims what is due, calls, writes the end; its sweep finds what nobody rang for
 //!   - [`llm`]: one chat completion through LiteLLM: who pays, what goes out, what an answer means
 //! - [`api`]: tenants, agents, secrets and executions over HTTP, for whoever looks at it afterwards
@@ -42,6 +43,7 @@ pub mod model;
 pub mod queue;
 pub mod schema;
 pub mod server;
+pub mod signal;
 pub mod signature;
 pub mod store;
 pub mod telemetry;

@@ -4,14 +4,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource, route};
 use actix_web::{App as Actix, HttpResponse, HttpServer, web};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{agents, executions, tenants, webhook_secrets};
-use crate::app::{App, StartError};
+use crate::app::{App, Role, StartError};
 use crate::ingress::{self, Ingress, Intake};
 use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
 use crate::worker::Worker;
@@ -151,7 +152,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
         .map_err(|error| StartError::Fault(format!("AGENTHOOK_BIND: {address} cannot be used: {error}")))
 }
 
-/// The all-in-one: API and worker in this process, until SIGTERM or Ctrl-C.
+/// API, and in the all-in-one the worker too, until SIGTERM or Ctrl-C.
 ///
 /// # Errors
 /// The listener cannot be used.
@@ -161,34 +162,62 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartErro
     let server = listen(app.clone(), listener).map_err(fault)?;
     let handle = server.handle();
     let stop = CancellationToken::new();
-    let mut worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
+    let worker = match app.role {
+        Role::Api => None,
+        Role::All | Role::Worker => Some(tokio::spawn(Worker::new(app.clone()).run(stop.clone()))),
+    };
     let server = tokio::spawn(server);
     tracing::info!(%address, database = ?app.settings.database_url, "ready");
-    tokio::select! {
-        () = stop_signal() => {}
-        // Accepting for a worker that is gone would be a promise to nobody: a restart is the cure.
-        _ = &mut worker => return Err(StartError::Fault("the worker ended by itself; see the log".into())),
+    let worker = until_told(worker).await?;
+    // Refuses new work, lets runs under way end, and only then closes the door: until the end there is somebody
+    // to say 503 and why.
+    tracing::info!("stopping: no new work is taken, runs under way may end");
+    app.drain();
+    stop.cancel();
+    if let Some(worker) = worker {
+        let _ = worker.await;
     }
-    drain(&app, &stop, worker, handle).await;
+    handle.stop(true).await;
     let _ = server.await;
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Refuses new work, lets runs under way end, and only then closes the door: until the end there is somebody
-/// to say 503 and why.
-async fn drain(
-    app: &App,
-    stop: &CancellationToken,
-    worker: tokio::task::JoinHandle<()>,
-    server: ServerHandle,
-) {
+/// The worker alone, until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// The worker ended by itself.
+pub async fn work(app: Arc<App>) -> Result<(), StartError> {
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
+    tracing::info!(database = ?app.settings.database_url, "ready");
+    let worker = until_told(Some(worker)).await?;
     tracing::info!("stopping: no new work is taken, runs under way may end");
     app.drain();
     stop.cancel();
-    let _ = worker.await;
-    server.stop(true).await;
+    if let Some(worker) = worker {
+        let _ = worker.await;
+    }
+    app.store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for the signal to stop. A worker that ends before it is a fault: accepting for a worker that is gone
+/// would be a promise to nobody, and a restart is the cure.
+async fn until_told(mut worker: Option<JoinHandle<()>>) -> Result<Option<JoinHandle<()>>, StartError> {
+    let ended = async {
+        match &mut worker {
+            Some(worker) => drop(worker.await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stop_signal() => {}
+        () = ended => return Err(StartError::Fault("the worker ended by itself; see the log".into())),
+    }
+    Ok(worker)
 }
 
 /// Returns at SIGTERM, at Ctrl-C, or when the terminal is closed.

@@ -11,7 +11,9 @@ use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::llm::LlmClient;
+use crate::model::ExecutionId;
 use crate::queue::Queue;
+use crate::signal::{Hint, Signal};
 use crate::store::Store;
 
 pub use agents::{AgentEntry, Agents, Hook, HookKey, Unusable, secret_owner};
@@ -19,8 +21,21 @@ pub use api_keys::{ApiKeys, key_hash};
 pub use start::{StartError, migrate};
 pub use tenants::{TenantEntry, Tenants, llm_key_owner};
 
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// API and worker.
+    All,
+    /// Takes webhooks and answers the API.
+    Api,
+    /// Runs what is due.
+    Worker,
+}
+
 /// The program's parts.
 pub struct App {
+    /// What this process does.
+    pub role: Role,
     /// What the operator said.
     pub settings: Settings,
     /// The ledger.
@@ -31,6 +46,8 @@ pub struct App {
     pub clock: Clock,
     /// Rings workers.
     pub queue: Queue,
+    /// Tells other processes.
+    pub signal: Signal,
     /// Calls models.
     pub llm: LlmClient,
     /// Agents as the hot path needs them.
@@ -46,6 +63,14 @@ pub struct App {
 }
 
 impl App {
+    /// Tells whoever has room that an execution may be due; never waits. Call it after the commit.
+    pub fn ring(&self, id: ExecutionId) {
+        self.queue.ring(id);
+        if !self.queue.is_in_process() {
+            self.signal.send(Hint::Due);
+        }
+    }
+
     /// Takes no new work from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::{Agents, ApiKeys, App, Tenants, key_hash};
+use super::{Agents, ApiKeys, App, Role, Tenants, key_hash};
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseUrl, SettingError, Settings};
 use crate::llm::{LlmClient, LlmSettings};
 use crate::queue::Queue;
+use crate::signal::Signal;
 use crate::store::Store;
 
 /// On Postgres other processes may change agents and tenants: a change holds here after this at the latest.
@@ -35,7 +36,12 @@ impl App {
     ///
     /// # Errors
     /// A setting that cannot be used, or a part that cannot be reached.
-    pub async fn start(settings: Settings, clock: Clock) -> Result<Self, StartError> {
+    pub async fn start(settings: Settings, clock: Clock, role: Role) -> Result<Self, StartError> {
+        if role != Role::All && matches!(settings.database_url, DatabaseUrl::Sqlite(_)) {
+            let problem = "SQLite belongs to one process: `agenthook api` and `agenthook worker` need \
+                           postgres://…; on SQLite run `agenthook serve`";
+            return Err(SettingError { name: "DATABASE_URL", problem: problem.into() }.into());
+        }
         if let Some(fault) = settings.admin_key.as_ref().and_then(config::admin_key_fault) {
             return Err(fault.into());
         }
@@ -60,7 +66,9 @@ impl App {
             store,
             cipher,
             clock,
-            queue: Queue::memory(),
+            role,
+            queue: if role == Role::All { Queue::memory() } else { Queue::None },
+            signal: Signal::local(),
             llm,
             agents: Agents::new(fresh),
             tenants: Tenants::new(fresh),

@@ -44,6 +44,8 @@ struct Cli {
 enum Command {
     Quickstart(quickstart::Quickstart),
     Serve(Box<serve::Serve>),
+    Api(Box<serve::Api>),
+    Worker(Box<serve::Worker>),
     Migrate(Box<serve::Migrate>),
     Tenant(tenant::Tenant),
     Agent(agent::Agent),
@@ -63,6 +65,8 @@ pub async fn run() -> ExitCode {
     let outcome = match command {
         Command::Quickstart(command) => command.run().await,
         Command::Serve(command) => command.run().await,
+        Command::Api(command) => command.run().await,
+        Command::Worker(command) => command.run().await,
         Command::Migrate(command) => command.run().await,
         Command::Tenant(command) => command.run().await,
         Command::Agent(command) => command.run().await,

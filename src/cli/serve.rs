@@ -1,9 +1,9 @@
-//! `serve` and `migrate`: the commands that are the server's own process.
+//! `serve`, `api`, `worker` and `migrate`: the commands that are the server's own process.
 
 use std::sync::Arc;
 
 use super::failure::Failure;
-use crate::app::{App, StartError};
+use crate::app::{App, Role, StartError};
 use crate::clock::Clock;
 use crate::config::SettingsArgs;
 use crate::{server, telemetry};
@@ -21,6 +21,30 @@ pub(super) struct Serve {
     settings: SettingsArgs,
 }
 
+/// Take webhooks and answer the API, without running anything: for several processes on Postgres
+///
+/// Start as many as you like behind a load balancer, with the settings of `agenthook serve`, and `agenthook worker`
+/// beside them. REDIS_URL is recommended: without it workers hear of work through Postgres.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  \
+    DATABASE_URL=postgres://… REDIS_URL=redis://… AGENTHOOK_ENCRYPTION_KEYS=… AGENTHOOK_ADMIN_KEY=ahk_… agenthook api")]
+pub(super) struct Api {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Run what is due, without listening: for several processes on Postgres
+///
+/// Start as many as you like, with the same settings as `agenthook api`. Work is shared out between them; one that
+/// dies is replaced by the others within 30 s. SIGTERM lets calls under way end first.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  \
+    DATABASE_URL=postgres://… REDIS_URL=redis://… AGENTHOOK_ENCRYPTION_KEYS=… LITELLM_API_KEY=sk-… agenthook worker")]
+pub(super) struct Worker {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
 /// Bring the database up to date, and end
 ///
 /// `serve` does the same at its start unless it is told --no-migrate.
@@ -33,11 +57,30 @@ pub(super) struct Migrate {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        listen(self.settings, Role::All).await
+    }
+}
+
+impl Api {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        listen(self.settings, Role::Api).await
+    }
+}
+
+async fn listen(settings: SettingsArgs, role: Role) -> Result<(), Failure> {
+    let settings = settings.resolve().map_err(StartError::from)?;
+    telemetry::start(&settings);
+    let listener = server::bind(settings.bind)?;
+    let app = App::start(settings, Clock::system(), role).await?;
+    Ok(server::serve(Arc::new(app), listener).await?)
+}
+
+impl Worker {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let settings = self.settings.resolve().map_err(StartError::from)?;
         telemetry::start(&settings);
-        let listener = server::bind(settings.bind)?;
-        let app = App::start(settings, Clock::system()).await?;
-        Ok(server::serve(Arc::new(app), listener).await?)
+        let app = App::start(settings, Clock::system(), Role::Worker).await?;
+        Ok(server::work(Arc::new(app)).await?)
     }
 }
 

@@ -20,6 +20,10 @@ pub struct SettingsArgs {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
+    /// The apalis queue and the signals between processes: `redis://…` [default: none, the in-process queue]
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis_url: Option<SecretString>,
+
     /// The LiteLLM proxy [default: http://127.0.0.1:4000]
     #[arg(long, env = "LITELLM_BASE_URL", value_name = "URL")]
     pub litellm_base_url: Option<String>,
@@ -103,6 +107,8 @@ pub struct SettingError {
 #[allow(missing_docs, reason = "documented where the operator reads them: SettingsArgs")]
 pub struct Settings {
     pub database_url: DatabaseUrl,
+    /// May hold a password.
+    pub redis_url: Option<SecretString>,
     pub litellm_base_url: Url,
     pub platform_key: Option<SecretString>,
     pub bind: SocketAddr,
@@ -189,6 +195,7 @@ impl SettingsArgs {
         }
         Ok(Settings {
             database_url: database_url(self.database_url, &data_dir)?,
+            redis_url: redis_url(self.redis_url)?,
             litellm_base_url: http_url("LITELLM_BASE_URL", self.litellm_base_url, "http://127.0.0.1:4000")?,
             platform_key: secret(self.litellm_api_key).or_else(|| secret(self.litellm_master_key)),
             public_url: http_url("AGENTHOOK_PUBLIC_URL", self.public_url, &format!("http://{bind}"))?,
@@ -296,6 +303,19 @@ fn database_url(text: Option<String>, data_dir: &std::path::Path) -> Result<Data
         return Err(fault(NAME, "must name a file, such as sqlite:///var/lib/agenthook/agenthook.db".into()));
     }
     Ok(DatabaseUrl::Sqlite(path.into()))
+}
+
+fn redis_url(text: Option<SecretString>) -> Result<Option<SecretString>, SettingError> {
+    let Some(text) = secret(text) else { return Ok(None) };
+    let url: Option<Url> = text.expose_secret().trim().parse().ok();
+    if url.is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
+        return Ok(Some(text.expose_secret().trim().to_owned().into()));
+    }
+    // The text is not repeated: it may hold a password.
+    Err(fault(
+        "REDIS_URL",
+        "must be a URL such as redis://127.0.0.1:6379 or rediss://user:password@host:6380/0".into(),
+    ))
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn settle(
     outcome: Result<Accepted, ApiError>,
 ) {
     if matches!(outcome, Ok(Accepted::New)) {
-        app.queue.ring(hook.execution_id);
+        app.ring(hook.execution_id);
     }
     let _ = waiter.send(outcome);
 }

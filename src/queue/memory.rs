@@ -4,22 +4,51 @@
 //! (apalis-core 1.0.0). So nothing is ever sent through it: the storage reads our channel as its stream.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use apalis::prelude::{MemorySink, MemoryStorage, MemoryStorageError, Task, WorkerBuilder, WorkerBuilderExt};
 use futures_util::{SinkExt, StreamExt, sink};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::{AT_ONCE, WINDOW};
 use crate::model::ExecutionId;
 
-/// Runs apalis workers, one after another if need be, until `stop`.
-pub(super) async fn work<H, F>(
-    calls: mpsc::Receiver<ExecutionId>,
-    concurrency: usize,
-    stop: CancellationToken,
-    handler: H,
-) where
+/// Both ends of the bell; cheap to clone.
+#[derive(Clone)]
+pub struct Memory {
+    bell: mpsc::Sender<ExecutionId>,
+    /// Taken once, by [`Memory::work`].
+    calls: Arc<Mutex<Option<mpsc::Receiver<ExecutionId>>>>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        let (bell, calls) = mpsc::channel(WINDOW);
+        Self { bell, calls: Arc::new(Mutex::new(Some(calls))) }
+    }
+
+    /// Never waits. With a full window nothing happens: the sweep finds it.
+    pub(super) fn ring(&self, id: ExecutionId) {
+        let _ = self.bell.try_send(id);
+    }
+
+    pub(super) async fn work<H, F>(&self, stop: CancellationToken, handler: H)
+    where
+        H: Fn(ExecutionId) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match calls {
+            Some(calls) => work(calls, stop, handler).await,
+            None => tracing::error!("the in-process queue has a worker already"),
+        }
+    }
+}
+
+/// Runs an apalis worker until `stop`.
+async fn work<H, F>(calls: mpsc::Receiver<ExecutionId>, stop: CancellationToken, handler: H)
+where
     H: Fn(ExecutionId) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
@@ -42,14 +71,14 @@ pub(super) async fn work<H, F>(
         async move {
             // A task of its own: on any thread of the runtime, and a panic is its own.
             if let Err(error) = tokio::spawn(handler(id)).await {
-                tracing::error!(%id, %error, "a run panicked; it is run again");
+                tracing::error!(%id, %error, "a ring fell over; the sweep makes up for it");
             }
         }
     };
     // A new name for each start: apalis refuses or strands a name that it has seen.
     let worker = WorkerBuilder::new(format!("agenthook-{}", uuid::Uuid::now_v7()))
         .backend(storage)
-        .concurrency(concurrency)
+        .concurrency(AT_ONCE)
         .build(run);
     let outcome = worker
         .run_until(async move {

@@ -1,75 +1,71 @@
 //! The doorbell: tells workers that an execution may be due. It carries ids and nothing else.
 //!
-//! Ringing is a hint. The row is the truth, claims are compare-and-set, and each worker's sweep rings again
-//! for what is due: a bell that is lost, doubled or late changes nothing but the time of day. This is the
-//! only module that names apalis.
+//! Ringing is a hint. The row is the truth, claims are compare-and-set, and each worker's sweep finds what is due
+//! without it: a bell that is lost, doubled or late changes nothing but the time of day. This is the only module
+//! that names apalis.
 
 mod memory;
 
-use std::collections::HashSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::ExecutionId;
+use memory::Memory;
 
 /// Rung and not yet taken up, at most. The rest waits in the database, where the sweep finds it.
 pub const WINDOW: usize = 4000;
+/// Rings that a process answers at once. To answer one is to claim what it names: runs are not waited for.
+const AT_ONCE: usize = 64;
 
 /// Both ends of the bell; cheap to clone.
 #[derive(Clone)]
-pub struct Queue {
-    bell: mpsc::Sender<ExecutionId>,
-    /// Taken once, by [`Queue::work`].
-    calls: Arc<Mutex<Option<mpsc::Receiver<ExecutionId>>>>,
-    /// What is rung and not yet taken up, so that a sweep does not ring the same ids again and again.
-    rung: Arc<Mutex<HashSet<ExecutionId>>>,
+pub enum Queue {
+    /// Nobody hears: workers find what is due by their sweep alone.
+    None,
+    /// apalis's in-process queue.
+    Memory(Memory),
 }
 
 impl Queue {
     /// apalis's in-process queue.
     #[must_use]
     pub fn memory() -> Self {
-        let (bell, calls) = mpsc::channel(WINDOW);
-        Self { bell, calls: Arc::new(Mutex::new(Some(calls))), rung: Arc::default() }
+        Self::Memory(Memory::new())
     }
 
-    /// Rings for an execution; never waits. With a full window nothing happens: the sweep comes back to it.
+    /// Whether only this process hears.
+    #[must_use]
+    pub fn is_in_process(&self) -> bool {
+        matches!(self, Self::Memory(_))
+    }
+
+    /// Rings for an execution; never waits. With a full window nothing happens: the sweep finds it.
     pub fn ring(&self, id: ExecutionId) {
-        if self.lock().insert(id) && self.bell.try_send(id).is_err() {
-            self.lock().remove(&id);
+        match self {
+            Self::None => {}
+            Self::Memory(queue) => queue.ring(id),
         }
     }
 
-    /// Calls `handler` for each ring, up to `concurrency` at once, until `stop`; then returns when the calls
-    /// under way have ended. A handler that panics ends its own call only.
-    pub async fn work<H, F>(&self, concurrency: usize, stop: CancellationToken, handler: H)
+    /// Calls `handler` for each ring, [`AT_ONCE`] at a time, until `stop`; then returns when the calls under way
+    /// have ended. A handler should take up what it is rung for, or leave it, and return: it is not for the run
+    /// itself. One that panics ends its own call only.
+    pub async fn work<H, F>(&self, stop: CancellationToken, handler: H)
     where
         H: Fn(ExecutionId) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(calls) = calls else {
-            tracing::error!("the in-process queue has a worker already");
-            return;
-        };
-        let rung = self.rung.clone();
-        let handler = move |id| {
-            rung.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-            handler(id)
-        };
-        memory::work(calls, concurrency, stop, handler).await;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<ExecutionId>> {
-        self.rung.lock().unwrap_or_else(PoisonError::into_inner)
+        match self {
+            Self::None => stop.cancelled().await,
+            Self::Memory(queue) => queue.work(stop, handler).await,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -91,14 +87,13 @@ mod tests {
         for _ in 0..WINDOW + 10 {
             queue.ring(ExecutionId::new());
         }
-        assert_eq!(queue.lock().len(), WINDOW, "what does not fit is left to the sweep");
         let heard = Arc::new(AtomicUsize::new(0));
         let stop = CancellationToken::new();
         let (bell, count) = (queue.clone(), heard.clone());
         let worker = tokio::spawn({
             let stop = stop.clone();
             async move {
-                bell.work(64, stop, move |_| {
+                bell.work(stop, move |_| {
                     let count = count.clone();
                     async move {
                         count.fetch_add(1, Ordering::SeqCst);
@@ -108,7 +103,9 @@ mod tests {
             }
         });
         until(|| heard.load(Ordering::SeqCst) == WINDOW).await;
-        assert!(queue.lock().is_empty());
+        queue.ring(ExecutionId::new());
+        until(|| heard.load(Ordering::SeqCst) > WINDOW).await;
+        assert_eq!(heard.load(Ordering::SeqCst), WINDOW + 1, "what did not fit is left to the sweep");
         stop.cancel();
         worker.await.expect("the worker ends");
     }
@@ -121,7 +118,7 @@ mod tests {
         let stop = CancellationToken::new();
         let (bell, done, begun, halt) = (queue.clone(), ended.clone(), started.clone(), stop.clone());
         let worker = tokio::spawn(async move {
-            bell.work(8, halt, move |_| {
+            bell.work(halt, move |_| {
                 let (done, nth) = (done.clone(), begun.fetch_add(1, Ordering::SeqCst));
                 async move {
                     assert!(nth != 1, "the second call panics");

@@ -46,7 +46,7 @@ impl Worker {
         let ended = CancellationToken::new();
         let housekeeping = tokio::spawn(self.clone().keep_house(stop.clone(), ended.clone()));
         let worker = self.clone();
-        let calls = self.app.queue.work(self.app.settings.worker_concurrency, stop.clone(), move |id| {
+        let calls = self.app.queue.work(stop.clone(), move |id| {
             let worker = worker.clone();
             async move { worker.execute(id).await }
         });

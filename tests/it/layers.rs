@@ -13,21 +13,27 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("signature", &["model"]),
     ("store", &["model"]),
     ("queue", &["model"]),
+    ("signal", &["model"]),
     ("llm", &["model"]),
     ("config", &["cipher"]),
     ("telemetry", &["config"]),
-    ("app", &["model", "clock", "cipher", "schema", "signature", "store", "queue", "llm", "config"]),
+    (
+        "app",
+        &["model", "clock", "cipher", "schema", "signature", "store", "queue", "signal", "llm", "config"],
+    ),
     ("web", &["app", "store"]),
     ("ingress", &["app", "model", "schema", "signature", "store", "web"]),
     ("api", &["app", "model", "cipher", "schema", "signature", "store", "web"]),
-    ("worker", &["app", "llm", "model", "queue", "store"]),
+    ("worker", &["app", "llm", "model", "queue", "signal", "store"]),
     ("server", &["api", "app", "ingress", "web", "worker"]),
 ];
 
 /// For each crate that has a home, the modules that may name it.
 const HOMES: &[(&str, &[&str])] = &[
     ("actix_web", &["server", "web", "api", "ingress"]),
-    ("sqlx", &["store"]),
+    ("sqlx", &["store", "signal"]),
+    ("apalis_redis", &["queue"]),
+    ("redis", &["queue", "signal"]),
     ("apalis", &["queue"]),
     ("reqwest", &["llm", "cli"]),
     ("fernet", &["cipher"]),

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::api::Api;
 use super::failure::Failure;
 use super::{curl, output, trace};
-use crate::app::{App, StartError};
+use crate::app::{App, Role, StartError};
 use crate::clock::Clock;
 use crate::config::{self, SettingsArgs};
 use crate::{server, telemetry};
@@ -100,7 +100,7 @@ impl Quickstart {
         let settings = args.resolve().map_err(StartError::from)?;
         telemetry::start(&settings);
         step(2, &format!("Server: {} on SQLite in {}", settings.public_url, data_dir.display()))?;
-        let app = Arc::new(App::start(settings, Clock::system()).await?);
+        let app = Arc::new(App::start(settings, Clock::system(), Role::All).await?);
         let mut serving = tokio::spawn(server::serve(app.clone(), listener));
         let show = show(&app, proxy.as_mut(), self.model, &admin_key);
         tokio::select! {

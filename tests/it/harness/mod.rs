@@ -13,7 +13,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use agenthook::app::App;
+use agenthook::app::{App, Role};
 use agenthook::clock::Clock;
 use agenthook::config::SettingsArgs;
 use agenthook::server;
@@ -110,7 +110,8 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         args.public_url = Some(url.clone());
         let settings = args.resolve().expect("the test's settings are valid");
-        let app = Arc::new(App::start(settings, setup.clock.clone()).await.expect("the server starts"));
+        let app =
+            Arc::new(App::start(settings, setup.clock.clone(), Role::All).await.expect("the server starts"));
         let listening = server::listen(app.clone(), listener).expect("the server listens");
         let (handle, stop) = (listening.handle(), CancellationToken::new());
         tokio::spawn(listening);
