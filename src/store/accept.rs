@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::db::{Tx, in_tx, statements};
+use super::group::Entry;
 use super::row::word;
 use super::{Result, Store};
 use crate::model::{ExecutionId, ExecutionStatus, NewExecution, Time};
@@ -50,6 +51,18 @@ struct Holder {
     status: String,
     payload: Vec<u8>,
     dedupe_until: Time,
+}
+
+impl Entry for NewExecution {
+    type Outcome = Accepted;
+
+    fn size(&self) -> usize {
+        self.payload.len()
+    }
+
+    async fn write(store: &Store, batch: &[Self]) -> Result<Vec<Accepted>> {
+        store.accept(batch).await
+    }
 }
 
 impl Store {

@@ -1,20 +1,23 @@
 //! What can go wrong with a statement, by what the caller can do about it.
 
+use std::sync::Arc;
+
 /// The store's result.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a statement failed. A row that is not there is `None`, not an error.
-#[derive(Debug, thiserror::Error)]
+/// Why a statement failed. A row that is not there is `None`, not an error. Cheap to clone: all who waited for one
+/// transaction get the same.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The database cannot serve right now: try again later.
     #[error("the database is not available: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
     /// The row exists already, or somebody else changed it first.
     #[error("the row was taken or changed by somebody else")]
     Conflict,
     /// A statement or a row is wrong: a fault of ours.
     #[error("database fault: {0}")]
-    Fault(#[source] sqlx::Error),
+    Fault(#[source] Arc<sqlx::Error>),
 }
 
 impl From<sqlx::Error> for Error {
@@ -27,12 +30,12 @@ impl From<sqlx::Error> for Error {
             | E::PoolTimedOut
             | E::PoolClosed
             | E::WorkerCrashed
-            | E::BeginFailed => Self::Unavailable(error),
+            | E::BeginFailed => Self::Unavailable(Arc::new(error)),
             E::Database(database) if database.is_unique_violation() => Self::Conflict,
             E::Database(database) if database.code().is_some_and(|code| passes(&code)) => {
-                Self::Unavailable(error)
+                Self::Unavailable(Arc::new(error))
             }
-            _ => Self::Fault(error),
+            _ => Self::Fault(Arc::new(error)),
         }
     }
 }
@@ -42,7 +45,8 @@ impl Error {
     /// will do. Postgres: 40001 serialization failure, 40P01 deadlock.
     #[must_use]
     pub fn is_passing_conflict(&self) -> bool {
-        let Self::Unavailable(sqlx::Error::Database(error)) = self else { return false };
+        let Self::Unavailable(error) = self else { return false };
+        let sqlx::Error::Database(error) = &**error else { return false };
         error.code().is_some_and(|code| code == "40001" || code == "40P01")
     }
 }

@@ -10,6 +10,7 @@ mod api_keys;
 mod db;
 mod error;
 mod executions;
+mod group;
 mod ledger;
 mod row;
 mod secrets;
@@ -18,7 +19,10 @@ mod tenants;
 pub use accept::Accepted;
 pub use error::{Error, Result};
 pub use executions::ExecutionFilter;
-pub use ledger::{AttemptEnd, AttemptStart, Claimed, Finish, Held, Spent};
+pub use group::{Entry, Full, Group};
+pub use ledger::{
+    AttemptEnd, AttemptStart, Begin, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost, SUSPECT, Spent,
+};
 pub use secrets::SecretChange;
 
 use db::{Db, on_read, on_write};
@@ -96,16 +100,22 @@ impl Store {
             agents::STATEMENTS,
             api_keys::STATEMENTS,
             executions::STATEMENTS,
-            ledger::STATEMENTS,
             secrets::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,
         ];
-        let own = match &self.db {
-            Db::Sqlite { .. } => accept::INSERT_SQLITE,
-            Db::Postgres(_) => accept::INSERT_POSTGRES,
+        let own: &[&str] = match &self.db {
+            Db::Sqlite { .. } => &[accept::INSERT_SQLITE],
+            Db::Postgres(_) => &[
+                accept::INSERT_POSTGRES,
+                ledger::BEGIN_POSTGRES,
+                ledger::CLAIM_POSTGRES,
+                ledger::CLAIM_DUE_POSTGRES,
+                ledger::CLOSE_POSTGRES,
+                ledger::END_POSTGRES,
+            ],
         };
-        let all = common.concat().into_iter().chain([own]);
+        let all = common.iter().chain(ledger::STATEMENTS).copied().flatten().chain(own).copied();
         let (mut count, mut refused) = (0, Vec::new());
         for sql in all {
             count += 1;

@@ -21,5 +21,5 @@ pub(super) fn spell(word: impl Serialize) -> String {
 
 /// Reports a column that does not hold what it should.
 pub(super) fn decode(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Fault(sqlx::Error::Decode(Box::new(error)))
+    sqlx::Error::Decode(Box::new(error)).into()
 }

@@ -16,6 +16,7 @@ statements! {
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
         AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
     GET = "SELECT * FROM tenants WHERE tenant_id = $1";
+    FIRST_TWO = "SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2) t";
     LIST = "SELECT * FROM tenants WHERE (tenant_id > $1 OR $1 IS NULL) ORDER BY tenant_id LIMIT $2";
 }
 
@@ -51,6 +52,14 @@ impl TryFrom<Row> for Tenant {
 }
 
 impl Store {
+    /// Whether there is more than one tenant.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_several_tenants(&self) -> Result<bool> {
+        Ok(on_read!(self, |conn| sqlx::query_scalar::<_, i64>(FIRST_TWO).fetch_one(conn).await)? > 1)
+    }
+
     /// Adds a tenant; its LLM key is set apart.
     ///
     /// # Errors

@@ -1,23 +1,27 @@
 //! One run: claim → who pays → call → trace, and on to the end, to a retry, or to another key.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use futures_util::FutureExt;
 use secrecy::SecretString;
 
 use super::Worker;
+use super::lease::LEASE;
+use super::slots::Slot;
 use crate::app::TenantEntry;
 use crate::llm::{self, Call, Completion, LlmError, keys, prompt};
 use crate::model::{
-    AgentSpec, Cost, ErrorCode, ExecutionError, ExecutionId, KeyPolicy, KeySource, RetryPolicy, Time, Usage,
+    AgentSpec, Cost, ErrorCode, ExecutionError, KeyPolicy, KeySource, RetryPolicy, Time, Usage,
 };
-use crate::store::{self, AttemptEnd, AttemptStart, Claimed, Finish, Spent};
+use crate::store::{self, AttemptEnd, AttemptStart, Begin, Claimed, End, Error, Finish, Hold, Loss, Spent};
 
-/// Between two tries to write a result down. A result is worth waiting for: without it the call is repeated.
-const WRITE_RETRY: Duration = Duration::from_millis(500);
-/// Tries to write a result down. Its lease is renewed meanwhile, if the database lets anybody write at all.
-const WRITE_TRIES: u32 = 50;
+/// Between two tries to reach the ledger. A result is worth waiting for: without it the call is repeated.
+const AGAIN: Duration = Duration::from_millis(500);
+/// A run that panicked is due again after this.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// What a run needs besides its payload.
 struct Plan {
@@ -27,23 +31,47 @@ struct Plan {
 }
 
 impl Worker {
-    /// Runs one execution if it is due and nobody else has it. Whatever happens is in its row afterwards; an
-    /// error here only means that the database was away, and the sweep lets go of the run.
-    pub(super) async fn execute(self, id: ExecutionId) {
-        let _under_way = self.under_way.begin(id);
-        let claimed = self.app.store.claim(id, self.id, self.lease_until(), self.app.clock.now()).await;
-        let outcome = match claimed {
-            Ok(None) => return,
-            Ok(Some(run)) => self.run_claimed(run).await,
-            Err(error) => Err(error),
+    /// Starts a claimed run in a task of its own.
+    pub(super) fn start(&self, run: Claimed, mut slot: Slot) {
+        slot.give_to(&run.tenant_id);
+        let (worker, note) = (self.clone(), self.under_way.begin(run.hold));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = worker.settle(run) => {}
+                () = worker.given_up.cancelled() => {}
+            }
+            drop((note, slot));
+        });
+    }
+
+    /// Runs a claimed run. Whatever happens is in its row afterwards.
+    pub(super) async fn settle(&self, run: Claimed) {
+        let hold = run.hold;
+        match AssertUnwindSafe(self.run_claimed(run)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(id = %hold.execution_id, %error, "the ledger cannot take this run; it is run again later");
+                self.let_go(&hold, Loss::Dropped, LEASE).await;
+            }
+            Err(_) => {
+                tracing::error!(id = %hold.execution_id, "a run panicked; it is run again");
+                self.let_go(&hold, Loss::Died, AFTER_PANIC).await;
+            }
+        }
+    }
+
+    async fn let_go(&self, hold: &Hold, how: Loss, wait: Duration) {
+        let let_go = || async move {
+            let now = self.app.clock.now();
+            self.app.store.let_go(hold, how, now + wait, now).await
         };
-        if let Err(error) = outcome {
-            tracing::warn!(%id, %error, "a run was interrupted; it is taken up again soon");
+        if let Err(error) = patiently(let_go).await {
+            tracing::error!(id = %hold.execution_id, %error, "could not let go of a run");
         }
     }
 
     async fn run_claimed(&self, run: Claimed) -> store::Result<()> {
-        match self.plan(&run).await? {
+        match patiently(|| self.plan(&run)).await? {
             Ok(plan) => self.call_until_settled(run, &plan).await,
             Err(error) => self.write(&run, None, Finish::Failed(error)).await.map(|_| ()),
         }
@@ -129,10 +157,11 @@ impl Worker {
             number,
             started_at: self.app.clock.now(),
             key_source: source,
-            llm_call_id: llm::call_id_for(run.execution_id, number),
+            llm_call_id: llm::call_id_for(run.hold.execution_id, number),
             model: asked.clone(),
         };
-        if !self.app.store.begin_attempt(run, &start).await? {
+        let begin = Begin { hold: run.hold, start };
+        if !patiently(|| self.writers.begins.write(begin.clone())).await? {
             return Ok(None);
         }
         run.attempt_count = number;
@@ -146,7 +175,7 @@ impl Worker {
                 user_message: &plan.message,
                 key,
                 timeout: Duration::from_secs(plan.spec.timeout_seconds.into()),
-                execution_id: run.execution_id,
+                execution_id: run.hold.execution_id,
                 agent_id: run.agent_id,
                 tenant_id: &run.tenant_id,
                 attempt: number,
@@ -174,22 +203,40 @@ impl Worker {
         Ok(Some((end, result)))
     }
 
-    /// Writes a result down, for as long as the lease may last. `false`: the lease is lost.
+    /// Writes a result down. `false`: the hold is lost.
     async fn write(&self, run: &Claimed, attempt: Option<AttemptEnd>, to: Finish) -> store::Result<bool> {
-        let mut tries = 1;
-        loop {
-            match self.app.store.finish(run, attempt.as_ref(), &to, self.app.clock.now()).await {
-                Err(error) if tries < WRITE_TRIES => {
-                    tracing::warn!(execution_id = %run.execution_id, %error, "a result waits for the database");
-                    tries += 1;
-                    tokio::time::sleep(WRITE_RETRY).await;
-                }
-                Ok(false) => {
-                    tracing::warn!(execution_id = %run.execution_id, "a late result was dropped: the lease was lost");
-                    return Ok(false);
-                }
-                other => return other,
+        let end = End { hold: run.hold, attempt, spent: run.spent, to, now: self.app.clock.now() };
+        let held = match patiently(|| self.writers.ends.write(end.clone())).await {
+            // Better an end that says so than another call whose result cannot be written either.
+            Err(Error::Fault(error)) => {
+                tracing::error!(id = %run.hold.execution_id, %error, "the ledger refused a result");
+                let error =
+                    failure(ErrorCode::Crashed, "the result could not be stored; the server's log says why");
+                let end = End { to: Finish::Failed(error), attempt: None, ..end };
+                patiently(|| self.writers.ends.write(end.clone())).await?
             }
+            written => written?,
+        };
+        if !held {
+            tracing::warn!(id = %run.hold.execution_id, "a late result was dropped: the hold was lost");
+        }
+        Ok(held)
+    }
+}
+
+/// Asks the ledger again and again while it is away. What a run does there may be done twice.
+async fn patiently<T, F: Future<Output = store::Result<T>>>(ask: impl Fn() -> F) -> store::Result<T> {
+    let mut told = false;
+    loop {
+        match ask().await {
+            Err(Error::Unavailable(error)) => {
+                if !told {
+                    tracing::warn!(%error, "a run waits for the database");
+                    told = true;
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            answer => return answer,
         }
     }
 }

@@ -1,73 +1,123 @@
 //! The worker: runs what is due.
 //!
-//! It hears of work through the queue and finds the rest by its own sweep; it holds leases and renews them;
-//! told to stop, it takes nothing new, finishes what it can and hands the rest back.
+//! It hears of work through the queue and finds the rest by its own sweep; it tells that it lives, and takes back
+//! what dead ones held; told to stop, it takes nothing new, finishes what it can and hands the rest back.
 
+mod alone;
 mod execute;
+mod lease;
+mod slots;
 mod sweep;
 mod under_way;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::model::{Time, WorkerId};
+use crate::model::WorkerId;
+use crate::store::{Begin, Claim, End, Group, Loss, Store};
+use lease::OwnLease;
+use slots::Slots;
 use under_way::UnderWay;
 
-/// How long a run is ours without a renewal. A worker that dies is noticed after this.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
 /// Runs under way may take this long to end after the stop; then they are handed back.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// One worker process, or the worker half of the all-in-one.
+/// One worker process, or the worker half of the all-in-one; cheap to clone.
 #[derive(Clone)]
 pub struct Worker {
     app: Arc<App>,
     id: WorkerId,
+    slots: Slots,
     under_way: UnderWay,
+    lease: OwnLease,
+    writers: Writers,
+    /// Wakes the sweep.
+    wake: Arc<Notify>,
+    /// The drain took too long: runs under way are not waited for any more.
+    given_up: CancellationToken,
+}
+
+/// The group commits of a worker.
+#[derive(Clone)]
+struct Writers {
+    claims: Group<Claim>,
+    begins: Group<Begin>,
+    ends: Group<End>,
+}
+
+impl Writers {
+    /// Room for as many as can be under way: nobody ever waits for it.
+    fn start(store: &Store, room: usize) -> Self {
+        Self {
+            claims: Group::start(store.clone(), room),
+            begins: Group::start(store.clone(), room),
+            ends: Group::start(store.clone(), room),
+        }
+    }
 }
 
 impl Worker {
-    /// A worker with an id of its own.
+    /// A worker with an id of its own. Its writers run on the current runtime.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, id: WorkerId::new(), under_way: UnderWay::default() }
+        let concurrency = app.settings.worker_concurrency;
+        Self {
+            writers: Writers::start(&app.store, concurrency),
+            slots: Slots::new(concurrency),
+            id: WorkerId::new(),
+            under_way: UnderWay::default(),
+            lease: OwnLease::default(),
+            wake: Arc::default(),
+            given_up: CancellationToken::new(),
+            app,
+        }
     }
 
     /// Runs what is due until `stop`, then drains and returns.
     pub async fn run(self, stop: CancellationToken) {
+        let (stop, ended) = (stop.child_token(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
         if self.app.store.is_embedded() {
-            // The database is this process's alone: whatever runs was run by one that is dead.
-            self.recover(self.app.clock.now() + TimeDelta::days(36_500)).await;
+            if let Err(error) = self.recover_all().await {
+                tracing::warn!(%error, "could not take back what ran when the last process ended");
+            }
+        } else {
+            tasks.spawn(self.clone().keep_lease(stop.clone(), ended.clone()));
         }
-        let ended = CancellationToken::new();
-        let housekeeping = tokio::spawn(self.clone().keep_house(stop.clone(), ended.clone()));
+        tasks.spawn(self.clone().sweep(stop.clone()));
+        tasks.spawn(self.clone().listen(stop.clone()));
+        tasks.spawn(self.clone().count_tenants(stop.clone()));
+        tasks.spawn(self.clone().let_go_of_strays(stop.clone()));
+        tasks.spawn(self.clone().run_suspects(stop.clone()));
         let worker = self.clone();
-        let calls = self.app.queue.work(stop.clone(), move |id| {
-            let worker = worker.clone();
-            async move { worker.execute(id).await }
-        });
-        let drained = async {
-            stop.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        tokio::select! {
-            () = calls => {}
-            () = drained => tracing::warn!("some runs did not end in time; they are handed back"),
-        }
+        self.app.queue.work(stop.clone(), move |id| worker.clone().take_up(id)).await;
+        stop.cancel();
+        self.drain().await;
         ended.cancel();
-        let _ = housekeeping.await;
-        match self.app.store.abandon_of(self.id, self.app.clock.now()).await {
-            Ok(ids) if ids.is_empty() => {}
-            Ok(ids) => tracing::info!(runs = ids.len(), "handed back"),
-            Err(error) => tracing::warn!(%error, "could not hand back; the leases will end by themselves"),
+        tasks.join_all().await;
+    }
+
+    /// Lets runs under way end, and hands back what does not.
+    async fn drain(&self) {
+        tokio::select! {
+            () = self.slots.quiet() => {}
+            () = tokio::time::sleep(DRAIN) => tracing::warn!("some runs did not end in time; they are handed back"),
+        }
+        self.given_up.cancel();
+        match self.app.store.abandon(self.id, Loss::Stopped, self.app.clock.now()).await {
+            Ok(lost) if lost.requeued.is_empty() => {}
+            Ok(lost) => tracing::info!(runs = lost.requeued.len(), "handed back"),
+            Err(error) => tracing::warn!(%error, "could not hand back; the lease will end by itself"),
         }
     }
 
-    fn lease_until(&self) -> Time {
-        self.app.clock.now() + LEASE
+    /// Whether new runs may be taken: others must believe that we live.
+    fn may_claim(&self) -> bool {
+        self.app.store.is_embedded() || self.lease.is_fresh()
     }
 }

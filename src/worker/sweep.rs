@@ -1,83 +1,136 @@
-//! The sweep: rings for what is due, renews leases, lets go of what fell over here, takes back what dead
-//! workers hold.
+//! The sweep: takes what is due as soon as there is room for it, whoever was rung for and whoever was not.
 //!
-//! It is what makes the queue a mere hint. Each turn is idempotent and a failed one is only late.
+//! This is what makes the queue a mere hint. A ring finds a worker with room at once; whatever else waits, waits in
+//! the ledger, and whoever gets room takes from there, one tenant after the other. So a tenant with a hundred
+//! thousand runs waiting stands in nobody's way: no ring of his is in front of anybody.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{LEASE, Worker};
-use crate::model::Time;
-use crate::queue;
-use crate::store;
+use super::Worker;
+use crate::model::ExecutionId;
+use crate::signal::{Heard, Hint};
+use crate::store::{self, Claim, Loss};
 
-/// How often the database is asked what is due: the delay of a retry, or of a lost ring, at most.
+/// How often the ledger is asked what is due: the delay of a retry, or of a lost ring, at most.
 const TURN: Duration = Duration::from_millis(250);
-/// How often leases are looked after: five renewals may fail before one is lost.
-const ROUND: Duration = Duration::from_secs(5);
+/// How often it is asked what changes slowly.
+const ROUND: Duration = Duration::from_secs(1);
+/// How often we look for what we hold and do not run.
+const STRAYS: Duration = Duration::from_secs(5);
+/// How long a ring waits while this process is full: another one may have room, and takes it by its own turn.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Worker {
-    /// Sweeps until `stop`; renews leases until `ended`, for a drain needs them too.
-    pub(super) async fn keep_house(self, stop: CancellationToken, ended: CancellationToken) {
+    /// Answers a ring: takes up the run if there is room for it and it is to be had.
+    pub(super) async fn take_up(self, id: ExecutionId) {
+        if self.slots.is_hungry() {
+            tokio::time::sleep(PATIENCE).await;
+        }
+        let Some(slot) = self.slots.take().filter(|_| self.may_claim()) else { return };
+        let claim = Claim { execution_id: id, owner: self.id, now: self.app.clock.now() };
+        match self.writers.claims.write(claim).await {
+            Ok(Some(run)) => self.start(run, slot),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%id, %error, "a ring could not be answered; the sweep makes up for it")
+            }
+        }
+    }
+
+    /// Takes what is due, whenever there is room, until `stop`.
+    pub(super) async fn sweep(self, stop: CancellationToken) {
         let mut turn = interval(TURN);
         turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last_round = Instant::now();
         loop {
             tokio::select! {
                 _ = turn.tick() => {}
-                () = ended.cancelled() => return,
+                () = self.wake.notified() => {}
+                () = self.slots.freed() => {}
+                () = stop.cancelled() => return,
             }
-            if last_round.elapsed() >= ROUND {
-                last_round = Instant::now();
-                if let Err(error) = self.look_after_leases(&stop).await {
-                    tracing::warn!(%error, "leases could not be looked after");
+            if let Err(error) = self.fill(&stop).await {
+                tracing::warn!(%error, "could not look for what is due");
+            }
+        }
+    }
+
+    /// Claims until there is no more room, or nothing more to claim.
+    async fn fill(&self, stop: &CancellationToken) -> store::Result<()> {
+        while self.may_claim() && !stop.is_cancelled() {
+            let mut room = self.slots.take_all();
+            if room.slots.is_empty() {
+                break;
+            }
+            let (limit, now) = (room.slots.len(), self.app.clock.now());
+            let claimed = self.app.store.claim_due(limit, &room.except, self.id, now).await?;
+            if claimed.is_empty() {
+                // Of the tenants that were passed over more may wait.
+                self.slots.set_hungry(self.slots.is_hungry() && !room.except.is_empty());
+                break;
+            }
+            self.slots.set_hungry(true);
+            for run in claimed {
+                match room.slots.pop() {
+                    Some(slot) => self.start(run, slot),
+                    None => unreachable!("no more is claimed than there is room for"),
                 }
             }
-            if !stop.is_cancelled() {
-                self.ring_due().await;
+        }
+        Ok(())
+    }
+
+    /// Wakes the sweep when another process says that something is due, until `stop`.
+    pub(super) async fn listen(self, stop: CancellationToken) {
+        let mut listener = self.app.signal.listen();
+        loop {
+            let heard = tokio::select! {
+                heard = listener.next() => heard,
+                () = stop.cancelled() => return,
+            };
+            match heard {
+                Some(Heard::Hint(Hint::Due) | Heard::Missed) => self.wake.notify_one(),
+                Some(Heard::Hint(Hint::Agent(_) | Hint::Tenant(_) | Hint::ApiKeys)) => {}
+                None => return,
             }
         }
     }
 
-    /// Our own leases first: when the clock jumps, all of them have ended by it, and who looked for ended ones
-    /// first would take them from itself.
-    async fn look_after_leases(&self, stop: &CancellationToken) -> store::Result<()> {
-        self.app.store.renew_leases(self.id, self.lease_until()).await?;
-        if !stop.is_cancelled() {
-            self.let_go_of_strays().await?;
-            self.recover(self.app.clock.now()).await;
-        }
-        Ok(())
-    }
-
-    /// Queues again what we hold and do not run. Not at once: what fell over may well do so again.
-    async fn let_go_of_strays(&self) -> store::Result<()> {
-        // In this order: a run is noted before it is claimed, so what is held and not noted is nobody's.
-        let mut held = self.app.store.held(self.id).await?;
-        held.retain(|lease| !self.under_way.contains(lease.execution_id()));
-        if !held.is_empty() {
-            tracing::warn!(runs = held.len(), "fell over and are run again");
-            let now = self.app.clock.now();
-            self.app.store.hand_back(self.id, &held, now + LEASE, now).await?;
-        }
-        Ok(())
-    }
-
-    /// Queues again what holds a lease that ended before `cutoff`.
-    pub(super) async fn recover(&self, cutoff: Time) {
-        match self.app.store.abandon_expired(cutoff, self.app.clock.now()).await {
-            Ok(ids) if ids.is_empty() => {}
-            Ok(ids) => tracing::warn!(runs = ids.len(), "taken back from workers that died"),
-            Err(error) => tracing::warn!(%error, "could not look for abandoned runs"),
+    /// Notes whether there are several tenants, until `stop`.
+    pub(super) async fn count_tenants(self, stop: CancellationToken) {
+        let mut turn = interval(ROUND);
+        loop {
+            tokio::select! {
+                _ = turn.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            if let Ok(several) = self.app.store.has_several_tenants().await {
+                self.slots.set_several_tenants(several);
+            }
         }
     }
 
-    async fn ring_due(&self) {
-        match self.app.store.due(self.app.clock.now(), queue::WINDOW as i64).await {
-            Ok(ids) => ids.into_iter().for_each(|id| self.app.queue.ring(id)),
-            Err(error) => tracing::warn!(%error, "could not look for what is due"),
+    /// Queues again what we hold and do not run, until `stop`: a claim was committed and its answer was lost.
+    pub(super) async fn let_go_of_strays(self, stop: CancellationToken) {
+        let (mut turn, mut before) = (interval(STRAYS), Vec::new());
+        loop {
+            tokio::select! {
+                _ = turn.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            let Ok(mut strays) = self.app.store.held(self.id).await else { continue };
+            strays.retain(|hold| !self.under_way.contains(hold));
+            // Seen twice: a claim that is just being answered is none.
+            for hold in strays.iter().filter(|hold| before.contains(*hold)) {
+                tracing::warn!(id = %hold.execution_id, "held and not run; it is run again");
+                let now = self.app.clock.now();
+                if let Err(error) = self.app.store.let_go(hold, Loss::Dropped, now, now).await {
+                    tracing::warn!(id = %hold.execution_id, %error, "could not let go");
+                }
+            }
+            before = strays;
         }
     }
 }

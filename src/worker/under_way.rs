@@ -1,46 +1,42 @@
 //! What this process is running right now, as opposed to what the ledger says it holds.
 //!
-//! The two differ when a run falls over: a panic, or a database that failed in the wrong moment. Its lease is
-//! renewed with all the others, so nobody else would ever take it: the worker must find it and let go.
+//! The two differ when a claim's answer was lost: the row is ours and nobody knows. Nobody else would ever take it,
+//! because our lease is renewed: the worker must find it and let go.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::ExecutionId;
+use crate::store::Hold;
 
-/// The runs under way; cheap to clone. A run is there before its claim is made.
+/// The runs under way; cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct UnderWay(Arc<Mutex<HashMap<ExecutionId, usize>>>);
+pub(super) struct UnderWay(Arc<Mutex<HashSet<Hold>>>);
 
 /// A run is under way for as long as this lives, and a panic ends it too.
 pub(super) struct Run {
     all: UnderWay,
-    id: ExecutionId,
+    hold: Hold,
 }
 
 impl UnderWay {
-    /// Notes a run. Two calls may try for the same one; the claim decides between them.
-    pub fn begin(&self, id: ExecutionId) -> Run {
-        *self.lock().entry(id).or_default() += 1;
-        Run { all: self.clone(), id }
+    /// Notes a run.
+    pub fn begin(&self, hold: Hold) -> Run {
+        self.lock().insert(hold);
+        Run { all: self.clone(), hold }
     }
 
-    /// Whether somebody in this process has it in hand.
-    pub fn contains(&self, id: ExecutionId) -> bool {
-        self.lock().contains_key(&id)
+    /// Whether it is in hand.
+    pub fn contains(&self, hold: &Hold) -> bool {
+        self.lock().contains(hold)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Hold>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        let mut all = self.all.lock();
-        match all.get_mut(&self.id) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(all.remove(&self.id)),
-        }
+        self.all.lock().remove(&self.hold);
     }
 }

@@ -1,15 +1,20 @@
 //! Who may run what: the ledger gives every run to one worker at a time, and writes one end for it.
 
-use chrono::TimeDelta;
+use std::collections::HashSet;
+use std::time::Duration;
 
-use crate::harness::{Database, accept};
 use agenthook::clock::Clock;
 use agenthook::model::{
-    AgentId, Cost, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus, KeySource, Time, Usage, WorkerId,
+    AgentId, Cost, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus, KeySource, TenantId, Time, Usage,
+    WorkerId,
 };
-use agenthook::store::{AttemptEnd, AttemptStart, Claimed, Finish, Spent, Store};
+use agenthook::store::{
+    AttemptEnd, AttemptStart, Begin, Claim, Claimed, End, Entry, Finish, Group, Loss, Lost, Spent, Store,
+};
 
-const LEASE: TimeDelta = TimeDelta::seconds(30);
+use crate::harness::{Database, accept, accept_of};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 async fn migrated(database: &Database) -> Store {
     let store = Store::open(&database.url, 20).await.expect("opens");
@@ -17,21 +22,25 @@ async fn migrated(database: &Database) -> Store {
     store
 }
 
-async fn claim(store: &Store, id: ExecutionId, now: Time) -> Claimed {
-    store.claim(id, WorkerId::new(), now + LEASE, now).await.expect("an answer").expect("it is to be had")
+async fn try_claim(store: &Store, id: ExecutionId, owner: WorkerId, now: Time) -> Option<Claimed> {
+    store.claim(&[id], owner, now).await.expect("an answer").pop()
 }
 
-/// Writes the row of the next attempt; `false`: the lease is lost.
+async fn claim(store: &Store, id: ExecutionId, now: Time) -> Claimed {
+    try_claim(store, id, WorkerId::new(), now).await.expect("it is to be had")
+}
+
+/// Writes the row of the next attempt; `false`: the hold is lost.
 async fn begin(store: &Store, run: &Claimed, now: Time) -> bool {
     let number = run.attempt_count + 1;
     let start = AttemptStart {
         number,
         started_at: now,
         key_source: KeySource::Tenant,
-        llm_call_id: format!("{}-{number}", run.execution_id),
+        llm_call_id: format!("{}-{number}", run.hold.execution_id),
         model: "asked".to_owned(),
     };
-    store.begin_attempt(run, &start).await.expect("an answer")
+    Begin::write(store, &[Begin { hold: run.hold, start }]).await.expect("an answer")[0]
 }
 
 /// The end of that attempt.
@@ -50,6 +59,20 @@ fn result(run: &Claimed, now: Time) -> AttemptEnd {
     }
 }
 
+async fn finish(store: &Store, run: &Claimed, attempt: Option<AttemptEnd>, to: &Finish, now: Time) -> bool {
+    let spent = attempt.as_ref().map_or(run.spent, |attempt| attempt.spent);
+    let end = End { hold: run.hold, attempt, spent, to: to.clone(), now };
+    End::write(store, &[end]).await.expect("an answer")[0]
+}
+
+fn success(output: &str) -> Finish {
+    Finish::Success(output.to_owned())
+}
+
+fn requeued(ids: &[ExecutionId]) -> Lost {
+    Lost { requeued: ids.to_vec(), crashed: Vec::new() }
+}
+
 /// Everything that there is to see of a run.
 async fn picture(store: &Store, id: ExecutionId) -> String {
     format!("{:?}", store.trace(id).await.expect("an answer").expect("a trace"))
@@ -61,47 +84,95 @@ async fn of_twenty_claims_one_holds() {
     let (store, now) = (migrated(&database).await, Clock::system().now());
     for _ in 0..10 {
         let id = accept(&store, AgentId::new(), now).await;
-        let claims = (0..20).map(|_| store.claim(id, WorkerId::new(), now + LEASE, now));
+        // By name, and by looking for what is due, at once.
+        let claims = [true, false].repeat(10).into_iter().map(async |named| {
+            match named {
+                true => store.claim(&[id], WorkerId::new(), now).await,
+                false => store.claim_due(5, &[], WorkerId::new(), now).await,
+            }
+        });
         let claims = futures_util::future::join_all(claims).await;
-        assert_eq!(claims.into_iter().filter_map(|claim| claim.expect("an answer")).count(), 1);
+        assert_eq!(claims.into_iter().flat_map(|claim| claim.expect("an answer")).count(), 1);
     }
-    let id = accept(&store, AgentId::new(), now + TimeDelta::milliseconds(1)).await;
-    let early = store.claim(id, WorkerId::new(), now + LEASE, now).await.expect("an answer");
-    assert!(early.is_none(), "it is not due");
-    assert!(store.due(now, 100).await.expect("an answer").is_empty());
+    let id = accept(&store, AgentId::new(), now + SECOND).await;
+    assert!(try_claim(&store, id, WorkerId::new(), now).await.is_none(), "it is not due");
+    assert!(store.claim_due(100, &[], WorkerId::new(), now).await.expect("an answer").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_lost_the_lease_cannot_write() {
+async fn what_is_claimed_together_is_each_worth_its_own() {
+    let database = Database::create().await;
+    let (store, now, owner) = (migrated(&database).await, Clock::system().now(), WorkerId::new());
+    let group = Group::start(store.clone(), 64);
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(accept(&store, AgentId::new(), now).await);
+    }
+    let gone = claim(&store, ids[7], now).await;
+    let claims = ids.iter().map(|id| group.write(Claim { execution_id: *id, owner, now }));
+    let claims = futures_util::future::join_all(claims).await;
+    for (id, claim) in ids.iter().zip(claims) {
+        let claimed = claim.expect("an answer").map(|run| run.hold.execution_id);
+        assert_eq!(claimed, (*id != gone.hold.execution_id).then_some(*id));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_take_turns_whatever_one_of_them_has_waiting() {
+    let database = Database::create().await;
+    let (store, now) = (migrated(&database).await, Clock::system().now());
+    let (flood, drop, other) = ("a-flood", "b-drop", "c-other");
+    for n in 0..50 {
+        accept_of(&store, flood, now - SECOND * (100 - n)).await;
+    }
+    let first = accept_of(&store, drop, now).await;
+    let second = accept_of(&store, other, now).await;
+    accept_of(&store, other, now + SECOND).await;
+    let due = async |limit, except: &[&str]| -> Vec<(ExecutionId, TenantId)> {
+        let except: Vec<TenantId> = except.iter().map(|id| id.parse().expect("an id")).collect();
+        let claimed = store.claim_due(limit, &except, WorkerId::new(), now).await.expect("an answer");
+        claimed.into_iter().map(|run| (run.hold.execution_id, run.tenant_id)).collect()
+    };
+    let three: HashSet<_> = due(3, &[]).await.into_iter().map(|(_, tenant)| tenant.to_string()).collect();
+    assert_eq!(three, [flood, drop, other].map(str::to_owned).into(), "one of each, the flood no sooner");
+    assert!(store.claim(&[first, second], WorkerId::new(), now).await.expect("an answer").is_empty());
+    accept_of(&store, drop, now).await;
+    assert_eq!(due(10, &[flood]).await.len(), 1, "the flood is passed over, and what is not due");
+    let mut rest = 0;
+    loop {
+        match due(20, &[]).await.len() {
+            0 => break,
+            n => rest += n,
+        }
+    }
+    assert_eq!(rest, 49, "and nothing is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_lost_the_hold_cannot_write() {
     let database = Database::create().await;
     let (store, now) = (migrated(&database).await, Clock::system().now());
     let id = accept(&store, AgentId::new(), now).await;
     let slow = claim(&store, id, now).await;
     assert!(begin(&store, &slow, now).await);
-    assert!(
-        store.abandon_expired(now + LEASE, now).await.expect("an answer").is_empty(),
-        "it holds to its end"
-    );
-    let later = now + LEASE + TimeDelta::milliseconds(1);
-    assert_eq!(store.abandon_expired(later, later).await.expect("an answer"), [id]);
+    let later = now + SECOND * 30;
+    assert_eq!(store.abandon(slow.hold.owner, Loss::Died, later).await.expect("an answer"), requeued(&[id]));
     let trace = store.trace(id).await.expect("an answer").expect("a trace");
     let crashed = trace.attempts[0].error.as_ref().map(|error| (error.code, error.retryable));
     assert_eq!((crashed, trace.attempts[0].finished_at), (Some((ErrorCode::Crashed, true)), Some(later)));
     assert_eq!((trace.execution.status, trace.execution.due_at), (ExecutionStatus::Queued, Some(later)));
 
     let error = ExecutionError { code: ErrorCode::LlmAuth, message: "late".to_owned(), retryable: false };
-    let ends =
-        [Finish::Success("late".to_owned()), Finish::Failed(error), Finish::RetryAt(now), Finish::GoOn];
+    let ends = [success("late"), Finish::Failed(error), Finish::RetryAt(now), Finish::GoOn];
     let fenced = async || {
         let before = picture(&store, id).await;
         for end in &ends {
-            let late = store.finish(&slow, Some(&result(&slow, later)), end, later).await.expect("an answer");
-            assert!(!late, "{end:?}");
-        }
-        for end in &ends[..3] {
-            assert!(!store.finish(&slow, None, end, later).await.expect("an answer"), "{end:?}");
+            assert!(!finish(&store, &slow, Some(result(&slow, later)), end, later).await, "{end:?}");
+            assert!(!finish(&store, &slow, None, end, later).await, "{end:?}");
         }
         assert!(!begin(&store, &slow, later).await);
+        let lost = store.let_go(&slow.hold, Loss::Died, later, later).await.expect("an answer");
+        assert_eq!(lost, Lost::default());
         assert_eq!(picture(&store, id).await, before);
     };
     fenced().await;
@@ -109,11 +180,11 @@ async fn whoever_lost_the_lease_cannot_write() {
     assert_eq!(next.attempt_count, 1);
     fenced().await;
     assert!(begin(&store, &next, later).await);
+    assert!(begin(&store, &next, later).await, "as often as it is not known whether it was written");
     fenced().await;
-    let end = Finish::Success("in time".to_owned());
-    assert!(store.finish(&next, Some(&result(&next, later)), &end, later).await.expect("an answer"));
+    assert!(finish(&store, &next, Some(result(&next, later)), &success("in time"), later).await);
     fenced().await;
-    assert!(!store.finish(&next, None, &ends[1], later).await.expect("an answer"), "it ends once");
+    assert!(!finish(&store, &next, None, &ends[1], later).await, "it ends once");
     let trace = store.trace(id).await.expect("an answer").expect("a trace");
     assert_eq!(
         (trace.execution.status, trace.output.as_deref()),
@@ -127,14 +198,51 @@ async fn the_same_worker_is_fenced_by_its_own_newer_claim() {
     let database = Database::create().await;
     let (store, now, me) = (migrated(&database).await, Clock::system().now(), WorkerId::new());
     let id = accept(&store, AgentId::new(), now).await;
-    let old = store.claim(id, me, now + LEASE, now).await.expect("an answer").expect("a claim");
+    let old = try_claim(&store, id, me, now).await.expect("a claim");
     let other = claim(&store, accept(&store, AgentId::new(), now).await, now).await;
-    assert_eq!(store.abandon_of(me, now).await.expect("an answer"), [id], "and nothing of anybody else");
-    let new = store.claim(id, me, now + LEASE, now).await.expect("an answer").expect("a claim");
-    assert!(!store.finish(&old, None, &Finish::Success("old".to_owned()), now).await.expect("an answer"));
-    assert!(store.finish(&new, None, &Finish::Success("new".to_owned()), now).await.expect("an answer"));
+    let lost = store.abandon(me, Loss::Stopped, now).await.expect("an answer");
+    assert_eq!(lost, requeued(&[id]), "and nothing of anybody else");
+    let new = try_claim(&store, id, me, now).await.expect("a claim");
+    assert!(!finish(&store, &old, None, &success("old"), now).await);
+    assert!(finish(&store, &new, None, &success("new"), now).await);
+    assert_eq!(store.held(other.hold.owner).await.expect("an answer"), [other.hold]);
+}
 
-    let later = now + LEASE * 2;
-    store.renew_leases(WorkerId::new(), later + LEASE).await.expect("renewed");
-    assert_eq!(store.abandon_expired(later, later).await.expect("an answer"), [other.execution_id]);
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_death_while_alone_is_the_runs_own() {
+    let database = Database::create().await;
+    let (store, now) = (migrated(&database).await, Clock::system().now());
+    let [poison, neighbor] = [0, 1].map(|_| accept(&store, AgentId::new(), now));
+    let (poison, neighbor) = (poison.await, neighbor.await);
+    let die = async |how| {
+        let doomed = WorkerId::new();
+        assert_eq!(store.claim(&[poison, neighbor], doomed, now).await.expect("an answer").len(), 2);
+        store.abandon(doomed, how, now).await.expect("an answer");
+    };
+    die(Loss::Died).await;
+    die(Loss::Stopped).await;
+    die(Loss::Dropped).await;
+    die(Loss::Died).await;
+    let me = WorkerId::new();
+    assert!(store.claim(&[poison, neighbor], me, now).await.expect("an answer").is_empty());
+    assert!(store.claim_due(9, &[], me, now).await.expect("an answer").is_empty());
+    let suspect = async || store.claim_suspect(me, now).await.expect("an answer").expect("a suspect");
+
+    let first = suspect().await;
+    store.abandon(me, Loss::Died, now).await.expect("an answer");
+    let again = suspect().await;
+    assert!(again.hold.execution_id == first.hold.execution_id, "it was not alone yet when its worker died");
+    assert!(store.mark_alone(&again.hold).await.expect("an answer") && begin(&store, &again, now).await);
+    let lost = store.abandon(me, Loss::Died, now).await.expect("an answer");
+    assert_eq!(lost, Lost { requeued: Vec::new(), crashed: vec![first.hold.execution_id] });
+    let trace = store.trace(first.hold.execution_id).await.expect("an answer").expect("a trace");
+    assert_eq!(trace.execution.status, ExecutionStatus::Failed);
+    assert_eq!(trace.execution.error.map(|e| (e.code, e.retryable)), Some((ErrorCode::Crashed, false)));
+    assert!(trace.attempts[0].finished_at.is_some());
+
+    let innocent = suspect().await;
+    assert!(store.mark_alone(&innocent.hold).await.expect("an answer"));
+    assert!(finish(&store, &innocent, None, &Finish::RetryAt(now), now).await);
+    let retried = claim(&store, innocent.hold.execution_id, now).await;
+    assert!(finish(&store, &retried, None, &success("cleared"), now).await, "it runs with the others again");
 }

@@ -5,10 +5,19 @@ use agenthook::store::{Accepted, Store};
 
 /// Stores a hook for an agent, and rings for nobody.
 pub async fn accept(store: &Store, agent_id: AgentId, received_at: Time) -> ExecutionId {
+    store_hook(store, "acme", agent_id, received_at).await
+}
+
+/// The same for any agent of a tenant.
+pub async fn accept_of(store: &Store, tenant_id: &str, received_at: Time) -> ExecutionId {
+    store_hook(store, tenant_id, AgentId::new(), received_at).await
+}
+
+async fn store_hook(store: &Store, tenant_id: &str, agent_id: AgentId, received_at: Time) -> ExecutionId {
     let execution_id = ExecutionId::new();
     let hook = NewExecution {
         execution_id,
-        tenant_id: "acme".parse().expect("a tenant"),
+        tenant_id: tenant_id.parse().expect("a tenant"),
         agent_id,
         agent_version: 1,
         payload: b"{}".to_vec(),

@@ -1,0 +1,249 @@
+//! Room in this process: how many runs it takes at once, and whose.
+//!
+//! The last few slots are kept for tenants that have nothing running here, as long as there are several tenants: one
+//! that fills all the others with long calls must not make the next one wait for the end of a call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::model::TenantId;
+
+/// Of this many slots one is kept for newcomers.
+const PER_NEWCOMER: usize = 32;
+/// Slots kept for newcomers, at most.
+const NEWCOMERS: usize = 16;
+
+/// All slots; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Slots(Arc<Inner>);
+
+struct Inner {
+    limit: usize,
+    state: Mutex<State>,
+    freed: Notify,
+    quiet: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    of: HashMap<TenantId, usize>,
+    several_tenants: bool,
+    /// Somebody wants to be alone.
+    closed: bool,
+    /// More may wait in the ledger than there was room for.
+    hungry: bool,
+}
+
+/// Room for one run, given back when dropped.
+pub(super) struct Slot {
+    slots: Slots,
+    tenant: Option<TenantId>,
+}
+
+/// Room for some runs, of any tenant but these.
+pub(super) struct Room {
+    pub slots: Vec<Slot>,
+    pub except: Vec<TenantId>,
+}
+
+/// No slot is given as long as this lives.
+pub(super) struct Closed(Slots);
+
+impl Slots {
+    pub fn new(limit: usize) -> Self {
+        let (freed, quiet) = (Notify::new(), Notify::new());
+        Self(Arc::new(Inner { limit, state: Mutex::default(), freed, quiet }))
+    }
+
+    /// A slot for any tenant.
+    pub fn take(&self) -> Option<Slot> {
+        let mut state = self.lock();
+        let free = self.free_for_all(&state) > 0;
+        if !free {
+            state.hungry = true;
+        }
+        free.then(|| self.hand_out(&mut state))
+    }
+
+    /// All that is free: for any tenant, or if nothing is left of that, the slots for newcomers.
+    pub fn take_all(&self) -> Room {
+        let mut state = self.lock();
+        let free = self.free_for_all(&state);
+        let (free, except) = match free {
+            0 if !state.closed => (self.0.limit - state.taken, state.of.keys().cloned().collect()),
+            _ => (free, Vec::new()),
+        };
+        Room { slots: (0..free).map(|_| self.hand_out(&mut state)).collect(), except }
+    }
+
+    /// Keeps everybody out until the answer is dropped.
+    pub fn close(&self) -> Closed {
+        self.lock().closed = true;
+        Closed(self.clone())
+    }
+
+    /// Waits until nothing is taken.
+    pub async fn quiet(&self) {
+        loop {
+            let quiet = self.0.quiet.notified();
+            if self.lock().taken == 0 {
+                return;
+            }
+            quiet.await;
+        }
+    }
+
+    /// Waits until a slot was given back while more was waiting for one.
+    pub async fn freed(&self) {
+        self.0.freed.notified().await;
+    }
+
+    /// Notes whether more may wait in the ledger than there was room for.
+    pub fn set_hungry(&self, hungry: bool) {
+        self.lock().hungry = hungry;
+    }
+
+    /// Whether more may wait in the ledger than there was room for.
+    pub fn is_hungry(&self) -> bool {
+        self.lock().hungry
+    }
+
+    /// Notes whether there is more than one tenant at all.
+    pub fn set_several_tenants(&self, several: bool) {
+        self.lock().several_tenants = several;
+    }
+
+    fn free_for_all(&self, state: &State) -> usize {
+        let kept = match state.several_tenants {
+            true => (self.0.limit / PER_NEWCOMER).clamp(1, NEWCOMERS).min(self.0.limit - 1),
+            false => 0,
+        };
+        if state.closed { 0 } else { (self.0.limit - kept).saturating_sub(state.taken) }
+    }
+
+    fn hand_out(&self, state: &mut State) -> Slot {
+        state.taken += 1;
+        Slot { slots: self.clone(), tenant: None }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Notes whose run it is for.
+    pub fn give_to(&mut self, tenant: &TenantId) {
+        *self.slots.lock().of.entry(tenant.clone()).or_default() += 1;
+        self.tenant = Some(tenant.clone());
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.slots.lock();
+        state.taken -= 1;
+        if let Some(tenant) = &self.tenant
+            && let Some(count) = state.of.get_mut(tenant)
+        {
+            *count -= 1;
+            if *count == 0 {
+                state.of.remove(tenant);
+            }
+        }
+        if state.hungry {
+            self.slots.0.freed.notify_one();
+        }
+        if state.taken == 0 {
+            self.slots.0.quiet.notify_waiters();
+        }
+    }
+}
+
+impl Closed {
+    /// The one slot of a process that is quiet.
+    pub fn take(&self) -> Slot {
+        self.0.hand_out(&mut self.0.lock())
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.lock().closed = false;
+        self.0.0.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(name: &str) -> TenantId {
+        name.parse().expect("a tenant id")
+    }
+
+    fn fill(slots: &Slots, name: &str) -> Vec<Slot> {
+        let mut room = slots.take_all();
+        room.slots.iter_mut().for_each(|slot| slot.give_to(&tenant(name)));
+        room.slots
+    }
+
+    #[test]
+    fn a_single_tenant_may_have_all() {
+        let slots = Slots::new(64);
+        let taken = fill(&slots, "a");
+        assert_eq!(taken.len(), 64);
+        assert!(slots.take().is_none() && slots.take_all().slots.is_empty());
+        assert!(slots.is_hungry(), "whoever was refused waits in the ledger");
+        drop(taken);
+        assert_eq!(slots.take_all().slots.len(), 64);
+    }
+
+    #[test]
+    fn the_last_slots_are_for_those_who_have_none() {
+        let slots = Slots::new(64);
+        slots.set_several_tenants(true);
+        let a = fill(&slots, "a");
+        assert_eq!(a.len(), 62);
+        assert!(slots.take().is_none(), "a ring does not say whose it is");
+        let mut room = slots.take_all();
+        assert_eq!((room.slots.len(), &room.except), (2, &vec![tenant("a")]));
+        room.slots.truncate(1);
+        room.slots[0].give_to(&tenant("b"));
+        let left = slots.take_all();
+        assert_eq!((left.slots.len(), left.except.len()), (1, 2), "the second newcomer's");
+        drop((a, room, left));
+        assert_eq!(slots.take_all().slots.len(), 62);
+    }
+
+    #[test]
+    fn one_slot_is_never_kept_from_everybody() {
+        let slots = Slots::new(1);
+        slots.set_several_tenants(true);
+        assert!(slots.take().is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_wants_to_be_alone_waits_for_the_others_and_keeps_new_ones_out() {
+        let slots = Slots::new(4);
+        let other = slots.take().expect("a slot");
+        let closed = slots.close();
+        assert!(slots.take().is_none() && slots.take_all().slots.is_empty());
+        let quiet = tokio::spawn({
+            let slots = slots.clone();
+            async move { slots.quiet().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!quiet.is_finished());
+        drop(other);
+        quiet.await.expect("it gets quiet");
+        let alone = closed.take();
+        assert!(slots.take().is_none());
+        drop((alone, closed));
+        slots.freed().await;
+        assert!(slots.take().is_some());
+    }
+}
