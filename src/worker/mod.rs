@@ -89,6 +89,7 @@ impl Worker {
         } else {
             tasks.spawn(self.clone().keep_lease(stop.clone(), ended.clone()));
         }
+        self.note_tenants().await;
         tasks.spawn(self.clone().sweep(stop.clone()));
         tasks.spawn(self.clone().listen(stop.clone()));
         tasks.spawn(self.clone().count_tenants(stop.clone()));

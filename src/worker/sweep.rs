@@ -98,17 +98,21 @@ impl Worker {
         }
     }
 
-    /// Notes whether there are several tenants, until `stop`.
+    /// Notes whether there are several tenants, again and again until `stop`.
     pub(super) async fn count_tenants(self, stop: CancellationToken) {
         let mut turn = interval(ROUND);
         loop {
             tokio::select! {
-                _ = turn.tick() => {}
+                _ = turn.tick() => self.note_tenants().await,
                 () = stop.cancelled() => return,
             }
-            if let Ok(several) = self.app.store.has_several_tenants().await {
-                self.slots.set_several_tenants(several);
-            }
+        }
+    }
+
+    /// Notes whether there are several tenants.
+    pub(super) async fn note_tenants(&self) {
+        if let Ok(several) = self.app.store.has_several_tenants().await {
+            self.slots.set_several_tenants(several);
         }
     }
 

@@ -85,11 +85,9 @@ async fn of_twenty_claims_one_holds() {
     for _ in 0..10 {
         let id = accept(&store, AgentId::new(), now).await;
         // By name, and by looking for what is due, at once.
-        let claims = [true, false].repeat(10).into_iter().map(async |named| {
-            match named {
-                true => store.claim(&[id], WorkerId::new(), now).await,
-                false => store.claim_due(5, &[], WorkerId::new(), now).await,
-            }
+        let claims = [true, false].repeat(10).into_iter().map(async |named| match named {
+            true => store.claim(&[id], WorkerId::new(), now).await,
+            false => store.claim_due(5, &[], WorkerId::new(), now).await,
         });
         let claims = futures_util::future::join_all(claims).await;
         assert_eq!(claims.into_iter().flat_map(|claim| claim.expect("an answer")).count(), 1);

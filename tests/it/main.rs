@@ -13,6 +13,7 @@ mod dedupe;
 mod docs;
 mod examples;
 mod executions;
+mod fairness;
 mod first_start;
 mod ingress_faults;
 mod keys;

@@ -26,7 +26,7 @@ statements! {
     DUE = "SELECT execution_id, due_at FROM executions
         WHERE tenant_id = $1 AND status = 'queued' AND due_at <= $2 AND deaths < 2 ORDER BY due_at LIMIT $3";
     SUSPECT = "SELECT execution_id FROM executions WHERE status = 'queued' AND deaths >= 2 AND due_at <= $1
-        ORDER BY due_at LIMIT 1";
+        ORDER BY due_at, execution_id LIMIT 1";
     CLAIM_SUSPECT = "UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
             started_at = COALESCE(started_at, $3), due_at = NULL
         WHERE execution_id = $1 AND status = 'queued' AND due_at <= $3

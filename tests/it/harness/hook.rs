@@ -5,17 +5,23 @@ use agenthook::store::{Accepted, Store};
 
 /// Stores a hook for an agent, and rings for nobody.
 pub async fn accept(store: &Store, agent_id: AgentId, received_at: Time) -> ExecutionId {
-    store_hook(store, "acme", agent_id, received_at).await
+    accept_many(store, "acme", agent_id, received_at, 1).await[0]
 }
 
 /// The same for any agent of a tenant.
 pub async fn accept_of(store: &Store, tenant_id: &str, received_at: Time) -> ExecutionId {
-    store_hook(store, tenant_id, AgentId::new(), received_at).await
+    accept_many(store, tenant_id, AgentId::new(), received_at, 1).await[0]
 }
 
-async fn store_hook(store: &Store, tenant_id: &str, agent_id: AgentId, received_at: Time) -> ExecutionId {
-    let execution_id = ExecutionId::new();
-    let hook = NewExecution {
+/// The same many times.
+pub async fn accept_many(
+    store: &Store,
+    tenant_id: &str,
+    agent_id: AgentId,
+    received_at: Time,
+    count: usize,
+) -> Vec<ExecutionId> {
+    let hook = |execution_id: ExecutionId| NewExecution {
         execution_id,
         tenant_id: tenant_id.parse().expect("a tenant"),
         agent_id,
@@ -27,6 +33,11 @@ async fn store_hook(store: &Store, tenant_id: &str, agent_id: AgentId, received_
         dedupe_until: received_at,
         received_at,
     };
-    assert_eq!(store.accept(&[hook]).await.expect("stored"), [Accepted::New]);
-    execution_id
+    let ids: Vec<ExecutionId> = (0..count).map(|_| ExecutionId::new()).collect();
+    for some in ids.chunks(1000) {
+        let hooks: Vec<NewExecution> = some.iter().copied().map(hook).collect();
+        let accepted = store.accept(&hooks).await.expect("stored");
+        assert!(accepted.iter().all(|accepted| *accepted == Accepted::New));
+    }
+    ids
 }

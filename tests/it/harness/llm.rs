@@ -64,6 +64,12 @@ impl Llm {
         self.server.received_requests().await.expect("requests are recorded")
     }
 
+    /// Waits until it was called so often.
+    pub async fn called(&self, times: usize) {
+        let calls = async || (self.calls().await.len() >= times).then_some(());
+        super::eventually(&format!("{times} calls have come"), calls).await;
+    }
+
     /// The bodies of the calls so far.
     pub async fn bodies(&self) -> Vec<Value> {
         self.calls().await.iter().map(|call| call.body_json().expect("a JSON body")).collect()

@@ -24,7 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
-pub use hook::{accept, accept_of};
+pub use hook::{accept, accept_many, accept_of};
 pub use llm::{Llm, completion, completion_body, error, key_of};
 pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
