@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("web", &["app", "store"]),
     ("ingress", &["app", "model", "schema", "signature", "store", "web"]),
     ("api", &["app", "model", "cipher", "schema", "signature", "store", "web"]),
-    ("worker", &["app", "llm", "model", "queue", "signal", "store"]),
+    ("worker", &["app", "clock", "llm", "model", "queue", "signal", "store"]),
     ("server", &["api", "app", "ingress", "web", "worker"]),
 ];
 
