@@ -8,7 +8,7 @@ use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_s
 use super::webhook_secrets::open_secrets;
 use super::{id, through, view};
 use crate::app::App;
-use crate::model::{Agent, AgentId, TenantId};
+use crate::model::{Agent, AgentId, Change, TenantId};
 use crate::store;
 use crate::web::{Admin, ApiError, Json, Page, limit};
 
@@ -37,7 +37,7 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
         let app = app.clone();
         async move {
             app.store.insert_agent(&agent, &change).await?;
-            app.agents.changed(agent_id).await;
+            app.changed(Change::Agent(agent_id)).await;
             Ok::<_, store::Error>(agent)
         }
     })
@@ -94,7 +94,7 @@ pub async fn update(
             let app = app.clone();
             async move {
                 let changed = app.store.update_agent(&agent, &change).await?;
-                app.agents.changed(agent_id).await;
+                app.changed(Change::Agent(agent_id)).await;
                 Ok(changed)
             }
         });
@@ -115,7 +115,7 @@ pub async fn delete(
     let agent_id = id(&path)?;
     let deleted = through(async move {
         let deleted = app.store.delete_agent(agent_id, app.clock.now()).await;
-        app.agents.changed(agent_id).await;
+        app.changed(Change::Agent(agent_id)).await;
         deleted
     });
     if !deleted.await?? {

@@ -7,18 +7,23 @@
 mod accept;
 mod agents;
 mod api_keys;
+mod changes;
 mod db;
 mod error;
 mod executions;
 mod ledger;
+mod rotation;
 mod row;
 mod secrets;
 mod tenants;
 
 pub use accept::Accepted;
+pub use api_keys::KeyDeletion;
+pub use changes::JournalRow;
 pub use error::{Error, Result};
 pub use executions::ExecutionFilter;
 pub use ledger::{AttemptEnd, AttemptStart, Claimed, Finish, Held, Spent};
+pub use rotation::{Rotated, Rotation};
 pub use secrets::SecretChange;
 
 use db::{Db, on_read, on_write};
@@ -95,17 +100,19 @@ impl Store {
         let common = [
             agents::STATEMENTS,
             api_keys::STATEMENTS,
+            changes::STATEMENTS,
             executions::STATEMENTS,
             ledger::STATEMENTS,
+            rotation::STATEMENTS,
             secrets::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,
         ];
-        let own = match &self.db {
-            Db::Sqlite { .. } => accept::INSERT_SQLITE,
-            Db::Postgres(_) => accept::INSERT_POSTGRES,
+        let own: &[&'static str] = match &self.db {
+            Db::Sqlite { .. } => &[accept::INSERT_SQLITE],
+            Db::Postgres(_) => &[accept::INSERT_POSTGRES, api_keys::LOCK_POSTGRES],
         };
-        let all = common.concat().into_iter().chain([own]);
+        let all = common.concat().into_iter().chain(own.iter().copied());
         let (mut count, mut refused) = (0, Vec::new());
         for sql in all {
             count += 1;
