@@ -13,7 +13,7 @@ use crate::store;
 use crate::web::{Admin, ApiError, Json, Page, limit};
 
 /// How often a change is made anew because another one came first.
-const RACES: usize = 50;
+pub(super) const RACES: usize = 50;
 
 /// The list's query string.
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ pub async fn update(
         let next = patched(&agent.spec, changes.clone())?;
         // Only then are the stored secrets needed; an agent whose secrets cannot be opened can still be mended.
         let stored = match given.is_none() && recodes(&agent.spec, &next) {
-            true => open_secrets(&app, agent_id).await?,
+            true => open_secrets(&app, agent_id, now).await?,
             false => Vec::new(),
         };
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };

@@ -21,7 +21,7 @@ pub struct Rotation {
     /// When the earlier ones end, those that do not end sooner; `None` is at once.
     pub earlier_until: Option<Time>,
     /// How many may verify at a time, the new one included.
-    pub at_most: i64,
+    pub at_most: usize,
 }
 
 /// What became of a rotation.
@@ -67,7 +67,7 @@ impl Store {
             .bind(id.0)
             .fetch_one(&mut *conn)
             .await)?;
-        if live >= rotation.at_most {
+        if usize::try_from(live).is_ok_and(|live| live >= rotation.at_most) {
             // Without a commit nothing has happened.
             return Ok(Rotated::TooMany);
         }

@@ -23,7 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("web", &["app", "store"]),
     ("ingress", &["app", "model", "schema", "signature", "store", "web"]),
-    ("api", &["app", "model", "cipher", "schema", "signature", "store", "web"]),
+    ("api", &["app", "config", "model", "cipher", "schema", "signature", "store", "web"]),
     ("worker", &["app", "llm", "model", "queue", "signal", "store"]),
     ("server", &["api", "app", "ingress", "web", "worker"]),
 ];
