@@ -78,7 +78,10 @@ pub async fn rotate(
         let now = app.clock.now();
         let agent = agents::find(&app, agent_id).await?;
         let Some(trigger) = &agent.spec.trigger else {
-            return Err(ApiError::new(Code::Conflict, "the agent takes no webhooks: give it a trigger first"));
+            return Err(ApiError::new(
+                Code::Conflict,
+                "the agent takes no webhooks: give it a trigger first",
+            ));
         };
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
         let (secret, text) = maker.secret(trigger.secret_encoding, given.clone(), "/secret")?;

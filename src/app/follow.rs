@@ -179,7 +179,10 @@ impl Follower {
         let lasts = self.last.is_none_or(|(at, _)| at.elapsed() > COMPLAINT);
         if lasts && self.complained.is_none_or(|last| last.elapsed() > COMPLAINT) {
             self.complained = Some(Instant::now());
-            tracing::warn!(problem, "changes made by other processes cannot be read; what is in memory counts for 1 s");
+            tracing::warn!(
+                problem,
+                "changes made by other processes cannot be read; what is in memory counts for 1 s"
+            );
         }
     }
 }

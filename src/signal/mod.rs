@@ -26,7 +26,7 @@ const BEHIND: usize = 1024;
 const WAITING: usize = 1024;
 
 /// What there is to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hint {
     /// An execution may be due.
     Due,
@@ -188,11 +188,8 @@ mod tests {
     async fn a_thousand_times_due_takes_one_place_and_leaves_room_for_a_change() {
         let (hints, mut waiting) = mpsc::channel(2);
         let due = Arc::new(AtomicBool::new(false));
-        let away = Away {
-            hints,
-            due: due.clone(),
-            _listening: Arc::new(CancellationToken::new().drop_guard()),
-        };
+        let away =
+            Away { hints, due: due.clone(), _listening: Arc::new(CancellationToken::new().drop_guard()) };
         for _ in 0..1000 {
             away.send(Hint::Due);
         }

@@ -35,11 +35,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn changes(&self, since: Time, limit: i64) -> Result<Vec<JournalRow>> {
-        let rows: Vec<(Uuid, String, String)> = on_read!(self, |conn| sqlx::query_as(SINCE)
-            .bind(since)
-            .bind(limit)
-            .fetch_all(conn)
-            .await)?;
+        let rows: Vec<(Uuid, String, String)> =
+            on_read!(self, |conn| sqlx::query_as(SINCE).bind(since).bind(limit).fetch_all(conn).await)?;
         let row = |(change_id, kind, subject): (Uuid, String, String)| {
             let change = match kind.as_str() {
                 AGENT => subject.parse().ok().map(|id| Change::Agent(AgentId(id))),

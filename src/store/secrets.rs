@@ -79,12 +79,7 @@ pub enum SecretChange {
 }
 
 /// Carries out a [`SecretChange`].
-pub(super) async fn change(
-    tx: &mut Tx,
-    agent_id: AgentId,
-    change: &SecretChange,
-    now: Time,
-) -> Result<()> {
+pub(super) async fn change(tx: &mut Tx, agent_id: AgentId, change: &SecretChange, now: Time) -> Result<()> {
     match change {
         SecretChange::Keep => {}
         SecretChange::Replace(secret) => {
@@ -127,11 +122,6 @@ pub(super) async fn remove(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
 }
 
 pub(super) async fn remove_ended(tx: &mut Tx, agent_id: AgentId, now: Time) -> Result<()> {
-    in_tx!(tx, |conn| sqlx::query(REMOVE_ENDED)
-        .bind(agent_id.0)
-        .bind(now)
-        .execute(conn)
-        .await
-        .map(|_| ()))?;
+    in_tx!(tx, |conn| sqlx::query(REMOVE_ENDED).bind(agent_id.0).bind(now).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
