@@ -35,12 +35,6 @@ async fn two(redis_url: Option<String>) -> Option<(Server, Server)> {
     Some((Server::with(setup(false)).await, Server::with(setup(true)).await))
 }
 
-/// The agent as its sender sees it through this server.
-fn through(server: &Server, agent: &Agent) -> Agent {
-    let path = &agent.webhook_url[agent.webhook_url.find("/webhook/").expect("a webhook URL")..];
-    Agent { webhook_url: format!("{}{path}", server.url), ..agent.clone() }
-}
-
 /// Asks until it is refused. What is asked a second after the change, or later, must be.
 async fn holds_within_a_second(what: &str, refused: impl AsyncFn() -> bool) {
     let changed = Instant::now();
@@ -63,13 +57,12 @@ async fn refuses(agent: &Agent, status: u16) -> bool {
 async fn every_change_holds(one: &Server, other: &Server) {
     let made = one.agent().await;
     let path = format!("/api/v1/agents/{}", made.id);
-    let leaked = through(other, &made);
+    let leaked = made.through(other);
     assert_eq!(leaked.post("{}").await.status, 202);
     let rotate = Some(json!({"overlap_seconds": 0}));
     let rotated = one.expect(200, "POST", &format!("{path}/webhook-secret/rotate"), rotate).await;
     holds_within_a_second("a rotation", async || refuses(&leaked, 401).await).await;
-    let secret = rotated["webhook_secret"].as_str().expect("a secret").to_owned();
-    let agent = Agent { secret, ..leaked };
+    let agent = leaked.with_secret(&rotated["webhook_secret"]);
     assert_eq!(agent.post("{}").await.status, 200, "the new secret, and the same delivery");
 
     one.expect(200, "PATCH", &path, Some(json!({"status": "paused"}))).await;
@@ -81,7 +74,7 @@ async fn every_change_holds(one: &Server, other: &Server) {
 
     one.tenant(json!({"tenant_id": "payer", "key_policy": "tenant_only"})).await;
     one.set_llm_key("payer", "sk-of-the-tenant-0123456789").await;
-    let agent = through(other, &one.agent_with(json!({"tenant_id": "payer"})).await);
+    let agent = one.agent_with(json!({"tenant_id": "payer"})).await.through(other);
     assert_eq!(agent.run(other, "0").await["key_source"], "tenant");
     one.expect(200, "DELETE", "/api/v1/tenants/payer/llm-key", None).await;
     let count = std::sync::atomic::AtomicU32::new(1);
@@ -123,7 +116,7 @@ async fn every_change_holds_again(one: &Server, other: &Server, cut: impl AsyncF
         }
     };
     let agent = one.agent_with(json!({"tenant_id": "again"})).await;
-    let leaked = through(other, &agent);
+    let leaked = agent.through(other);
     assert_eq!(leaked.post("{}").await.status, 202);
     let changes = async {
         let path = format!("/api/v1/agents/{}/webhook-secret/rotate", agent.id);
@@ -167,7 +160,7 @@ async fn note(server: &Server, agent: &Agent) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_read_anew_while_nothing_changes() {
     let Some((one, other)) = two(None).await else { return };
-    let agent = through(&other, &one.agent().await);
+    let agent = one.agent().await.through(&other);
     let paused = async || refuses(&agent, 403).await;
     // If things were read anew every second, no window of two seconds could pass. A machine that stalls may
     // make the server look anew once, so more than one is tried.
@@ -208,7 +201,7 @@ async fn nothing_is_read_anew_while_nothing_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_journal_cannot_be_read_everything_is_read_anew() {
     let Some((one, other)) = two(None).await else { return };
-    let agent = through(&other, &one.agent().await);
+    let agent = one.agent().await.through(&other);
     assert!(!refuses(&agent, 403).await);
     let mut connection = PgConnection::connect(&one.database.url).await.expect("opens");
     let mut run = async |statement: &str| {

@@ -173,7 +173,7 @@ async fn rotate(server: &Server, agent: &Agent, body: Value) -> Agent {
     let answer = server.expect(200, "POST", &path, Some(body)).await;
     let fields: Vec<_> = answer.as_object().expect("an object").keys().collect();
     assert_eq!(fields, ["secret_id", "webhook_secret"]);
-    Agent { secret: answer["webhook_secret"].as_str().expect("a secret").to_owned(), ..agent.clone() }
+    agent.with_secret(&answer["webhook_secret"])
 }
 
 /// The agent's secrets, whole, the newest first, and when each ends in seconds from now.
