@@ -11,7 +11,7 @@ use actix_web::{App as Actix, HttpResponse, HttpServer, web};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{agents, executions, tenants, webhook_secrets};
+use crate::api::{agents, api_keys, executions, tenants, webhook_secrets};
 use crate::app::{App, Role, StartError};
 use crate::ingress::{self, Ingress, Intake};
 use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
@@ -71,6 +71,25 @@ fn routes(routes: &mut ServiceConfig) {
             resource(["/api/v1/agents/{agent_id}/webhook-secret", "/api/agents/{agent_id}/webhook-secret"])
                 .route(get().to(webhook_secrets::get))
                 .default_service(route().to(|| only("GET"))),
+        )
+        .service(
+            resource([
+                "/api/v1/agents/{agent_id}/webhook-secret/rotate",
+                "/api/agents/{agent_id}/webhook-secret/rotate",
+            ])
+            .route(post().to(webhook_secrets::rotate))
+            .default_service(route().to(|| only("POST"))),
+        )
+        .service(
+            resource("/api/v1/keys")
+                .route(get().to(api_keys::list))
+                .route(post().to(api_keys::create))
+                .default_service(route().to(|| only("GET, POST"))),
+        )
+        .service(
+            resource("/api/v1/keys/{key_id}")
+                .route(delete().to(api_keys::delete))
+                .default_service(route().to(|| only("DELETE"))),
         )
         .service(
             resource("/api/v1/executions")

@@ -138,8 +138,19 @@ impl SecretMaker<'_> {
         encoding: SecretEncoding,
         given: Option<SecretString>,
     ) -> Result<(SecretChange, SecretString), ApiError> {
+        let (secret, text) = self.secret(encoding, given, "/trigger/secret")?;
+        Ok((SecretChange::Replace(secret), text))
+    }
+
+    /// A row for a secret that was given, or is made here, and its text.
+    pub(super) fn secret(
+        &self,
+        encoding: SecretEncoding,
+        given: Option<SecretString>,
+        pointer: &str,
+    ) -> Result<(WebhookSecret, SecretString), ApiError> {
         let text = given.unwrap_or_else(|| generate_secret(encoding));
-        usable(&text, encoding, "/trigger/secret")?;
+        usable(&text, encoding, pointer)?;
         let secret_id = SecretId::new();
         let secret = WebhookSecret {
             secret_id,
@@ -149,7 +160,7 @@ impl SecretMaker<'_> {
             created_at: self.now,
             expires_at: None,
         };
-        Ok((SecretChange::Replace(secret), text))
+        Ok((secret, text))
     }
 }
 

@@ -8,12 +8,12 @@ use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_s
 use super::webhook_secrets::open_secrets;
 use super::{id, through, view};
 use crate::app::App;
-use crate::model::{Agent, AgentId, TenantId};
+use crate::model::{Agent, AgentId, Change, TenantId};
 use crate::store;
 use crate::web::{Admin, ApiError, Json, Page, limit};
 
 /// How often a change is made anew because another one came first.
-const RACES: usize = 50;
+pub(super) const RACES: usize = 50;
 
 /// The list's query string.
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
         let app = app.clone();
         async move {
             app.store.insert_agent(&agent, &change).await?;
-            app.agents.changed(agent_id).await;
+            app.changed(Change::Agent(agent_id)).await;
             Ok::<_, store::Error>(agent)
         }
     })
@@ -84,7 +84,7 @@ pub async fn update(
         let next = patched(&agent.spec, changes.clone())?;
         // Only then are the stored secrets needed; an agent whose secrets cannot be opened can still be mended.
         let stored = match given.is_none() && recodes(&agent.spec, &next) {
-            true => open_secrets(&app, agent_id).await?,
+            true => open_secrets(&app, agent_id, now).await?,
             false => Vec::new(),
         };
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
@@ -94,7 +94,7 @@ pub async fn update(
             let app = app.clone();
             async move {
                 let changed = app.store.update_agent(&agent, &change).await?;
-                app.agents.changed(agent_id).await;
+                app.changed(Change::Agent(agent_id)).await;
                 Ok(changed)
             }
         });
@@ -115,7 +115,7 @@ pub async fn delete(
     let agent_id = id(&path)?;
     let deleted = through(async move {
         let deleted = app.store.delete_agent(agent_id, app.clock.now()).await;
-        app.agents.changed(agent_id).await;
+        app.changed(Change::Agent(agent_id)).await;
         deleted
     });
     if !deleted.await?? {

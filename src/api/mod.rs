@@ -2,6 +2,7 @@
 
 mod agent_request;
 pub mod agents;
+pub mod api_keys;
 pub mod executions;
 pub mod tenants;
 mod view;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{id, through, view};
 use crate::app::{App, llm_key_owner};
-use crate::model::{FallbackReason, KeyPolicy, LlmKey, Tenant, TenantId};
+use crate::model::{Change, FallbackReason, KeyPolicy, LlmKey, Tenant, TenantId};
 use crate::web::{Admin, ApiError, Code, Json, Page, from_value, limit};
 
 /// How often a change is made anew because another one came first.
@@ -37,7 +37,7 @@ struct Create {
 /// A change: what is left out stays, `null` goes back to the default.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
+struct Patch {
     #[serde(default, deserialize_with = "given")]
     name: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
@@ -99,7 +99,15 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
         updated_at: now,
     };
     check(&tenant)?;
-    match app.store.insert_tenant(&tenant).await {
+    let made = through({
+        let (app, tenant) = (app.clone(), tenant.clone());
+        async move {
+            app.store.insert_tenant(&tenant).await?;
+            app.changed(Change::Tenant(tenant.tenant_id)).await;
+            Ok::<_, crate::store::Error>(())
+        }
+    });
+    match made.await? {
         Err(crate::store::Error::Conflict) => {
             Err(ApiError::new(Code::Conflict, format!("there is a tenant {} already", tenant.tenant_id)))
         }
@@ -138,7 +146,7 @@ pub async fn update(
     body: Json,
 ) -> Result<HttpResponse, ApiError> {
     let tenant_id = id::<TenantId>(&path)?;
-    let change: Change = from_value(body.0)?;
+    let change: Patch = from_value(body.0)?;
     for _ in 0..RACES {
         let mut tenant = find(&app, &tenant_id).await?;
         change.clone().apply(&mut tenant);
@@ -148,7 +156,7 @@ pub async fn update(
             let (app, tenant) = (app.clone(), tenant.clone());
             async move {
                 let changed = app.store.update_tenant(&tenant).await;
-                app.tenants.changed(&tenant.tenant_id).await;
+                app.changed(Change::Tenant(tenant.tenant_id)).await;
                 changed
             }
         });
@@ -159,7 +167,7 @@ pub async fn update(
     Err(crate::store::Error::Conflict.into())
 }
 
-impl Change {
+impl Patch {
     fn apply(self, tenant: &mut Tenant) {
         if let Some(name) = self.name {
             tenant.name = name;
@@ -184,8 +192,8 @@ pub async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let tenant_id = find(&app, &id(&path)?).await?.tenant_id;
     let deleted = through(async move {
-        let deleted = app.store.delete_tenant(&tenant_id).await;
-        app.tenants.changed(&tenant_id).await;
+        let deleted = app.store.delete_tenant(&tenant_id, app.clock.now()).await;
+        app.changed(Change::Tenant(tenant_id)).await;
         deleted
     });
     if !deleted.await?? {
@@ -233,7 +241,7 @@ async fn change_llm_key(
         let (app, tenant_id) = (app.clone(), tenant_id.clone());
         async move {
             let changed = app.store.set_llm_key(&tenant_id, key.as_ref(), app.clock.now()).await;
-            app.tenants.changed(&tenant_id).await;
+            app.changed(Change::Tenant(tenant_id)).await;
             changed
         }
     });

@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::{
-    Agent, AgentId, AgentSpec, AgentStatus, Attempt, Cost, Execution, ExecutionError, ExecutionId,
-    ExecutionStatus, FallbackReason, KeyPolicy, KeySource, LlmConfig, RetryPolicy, SecretEncoding, SecretId,
-    Tenant, TenantId, Time, Trace, Trigger, Usage, WebhookSecret,
+    Agent, AgentId, AgentSpec, AgentStatus, ApiKey, ApiKeyId, Attempt, Cost, Execution, ExecutionError,
+    ExecutionId, ExecutionStatus, FallbackReason, KeyPolicy, KeyRole, KeySource, LlmConfig, RetryPolicy,
+    SecretEncoding, SecretId, Tenant, TenantId, Time, Trace, Trigger, Usage, WebhookSecret,
 };
 
 /// A time as the contract writes it: RFC 3339, UTC, milliseconds.
@@ -127,6 +127,41 @@ pub fn secret(secret: WebhookSecret, text: String, last_used_at: Option<Time>) -
         created_at: Stamp(secret.created_at),
         expires_at: stamp(secret.expires_at),
         last_used_at: stamp(last_used_at),
+    }
+}
+
+#[derive(Serialize)]
+pub struct RotatedView<'a> {
+    webhook_secret: &'a str,
+    secret_id: SecretId,
+}
+
+pub fn rotated(secret_id: SecretId, webhook_secret: &str) -> RotatedView<'_> {
+    RotatedView { webhook_secret, secret_id }
+}
+
+#[derive(Serialize)]
+pub struct ApiKeyView {
+    key_id: ApiKeyId,
+    /// Shown once, by the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    role: KeyRole,
+    tenant_id: (),
+    name: String,
+    hint: Option<String>,
+    created_at: Stamp,
+}
+
+pub fn api_key(key: ApiKey, text: Option<String>) -> ApiKeyView {
+    ApiKeyView {
+        key_id: key.key_id,
+        key: text,
+        role: key.role,
+        tenant_id: (),
+        name: key.name,
+        hint: key.hint,
+        created_at: Stamp(key.created_at),
     }
 }
 

@@ -1,17 +1,25 @@
-//! The secrets by which an agent's senders sign: masked, and whole on demand.
+//! The secrets by which an agent's senders sign: masked, whole on demand, and rotated.
 
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{agents, id, view};
+use super::agent_request::SecretMaker;
+use super::{agents, id, through, view};
 use crate::app::{App, secret_owner};
-use crate::model::{AgentId, WebhookSecret};
-use crate::web::{Admin, ApiError};
+use crate::model::{AgentId, Change, Time, WebhookSecret};
+use crate::store::{self, Rotated, Rotation};
+use crate::web::{Admin, ApiError, Code, Json, from_value};
 
 /// Characters of a masked secret that are shown: enough to tell two apart.
 const SHOWN: usize = 4;
+/// How long earlier secrets verify after a rotation that does not say it, in s: a day.
+const OVERLAP: u32 = 86_400;
+/// The same, at most: 30 days.
+const MAX_OVERLAP: u32 = 2_592_000;
+/// Secrets of one agent that verify at a time: each costs an HMAC per wrong signature.
+const MAX_LIVE: usize = 10;
 
 /// Whether the secrets are shown whole.
 #[derive(Deserialize)]
@@ -19,6 +27,13 @@ const SHOWN: usize = 4;
 pub struct Query {
     #[serde(default)]
     reveal: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotate {
+    overlap_seconds: Option<u32>,
+    secret: Option<SecretString>,
 }
 
 /// `GET /api/v1/agents/{agent_id}/webhook-secret`
@@ -29,7 +44,7 @@ pub async fn get(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = agents::find(&app, id(&path)?).await?;
-    let secrets = open_secrets(&app, agent.agent_id).await?;
+    let secrets = open_secrets(&app, agent.agent_id, app.clock.now()).await?;
     if query.reveal {
         tracing::info!(agent_id = %agent.agent_id, tenant_id = %agent.tenant_id, "webhook secret revealed");
     }
@@ -45,10 +60,67 @@ pub async fn get(
     Ok(HttpResponse::Ok().json(json!({ "secrets": views })))
 }
 
-/// An agent's secrets, decrypted. One that cannot be is met with 503.
+/// `POST /api/v1/agents/{agent_id}/webhook-secret/rotate`
+pub async fn rotate(
+    _: Admin,
+    app: web::Data<App>,
+    path: web::Path<String>,
+    body: Json,
+) -> Result<HttpResponse, ApiError> {
+    let agent_id = id(&path)?;
+    let Rotate { overlap_seconds, secret: given } = from_value(body.0)?;
+    let overlap = overlap_seconds.unwrap_or(OVERLAP);
+    if overlap > MAX_OVERLAP {
+        let message = format!("must be at most {MAX_OVERLAP} (30 days)");
+        return Err(ApiError::field("/overlap_seconds", message));
+    }
+    for _ in 0..agents::RACES {
+        let now = app.clock.now();
+        let agent = agents::find(&app, agent_id).await?;
+        let Some(trigger) = &agent.spec.trigger else {
+            return Err(ApiError::new(
+                Code::Conflict,
+                "the agent takes no webhooks: give it a trigger first",
+            ));
+        };
+        let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
+        let (secret, text) = maker.secret(trigger.secret_encoding, given.clone(), "/secret")?;
+        let secret_id = secret.secret_id;
+        let earlier_until = (overlap > 0).then(|| now + chrono::TimeDelta::seconds(overlap.into()));
+        let rotation = Rotation { secret, earlier_until, at_most: MAX_LIVE };
+        let rotated = through({
+            let app = app.clone();
+            async move {
+                let rotated = app.store.rotate_secret(&agent, &rotation, now).await;
+                app.changed(Change::Agent(agent_id)).await;
+                rotated
+            }
+        });
+        match rotated.await? {
+            Err(store::Error::Conflict) => continue,
+            rotated => match rotated? {
+                Rotated::Done => {
+                    tracing::info!(%agent_id, %secret_id, overlap_s = overlap, "webhook secret rotated");
+                    return Ok(HttpResponse::Ok().json(view::rotated(secret_id, text.expose_secret())));
+                }
+                Rotated::TooMany => {
+                    let detail = format!(
+                        "{MAX_LIVE} secrets of this agent verify already: wait until one of them ends, or rotate \
+                         with \"overlap_seconds\": 0, which ends them all"
+                    );
+                    return Err(ApiError::new(Code::Conflict, detail));
+                }
+            },
+        }
+    }
+    Err(store::Error::Conflict.into())
+}
+
+/// An agent's secrets that verify something at this time, decrypted. One that cannot be is met with 503.
 pub(super) async fn open_secrets(
     app: &App,
     agent_id: AgentId,
+    now: Time,
 ) -> Result<Vec<(WebhookSecret, SecretString)>, ApiError> {
     let open = |secret: WebhookSecret| {
         let text = app.cipher.open(&secret_owner(secret.secret_id), &secret.sealed).map_err(|error| {
@@ -57,7 +129,8 @@ pub(super) async fn open_secrets(
         })?;
         Ok((secret, text))
     };
-    app.store.webhook_secrets(agent_id).await?.into_iter().map(open).collect()
+    let live = |secret: &WebhookSecret| secret.expires_at.is_none_or(|end| now < end);
+    app.store.webhook_secrets(agent_id).await?.into_iter().filter(live).map(open).collect()
 }
 
 fn mask(text: &str) -> String {

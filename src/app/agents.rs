@@ -1,19 +1,18 @@
 //! Agents as the hot path needs them: secrets decrypted, schema compiled, once per version.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use moka::future::Cache;
 
+use super::cache::{Cached, Vouched};
 use crate::cipher::{Cipher, CipherError};
 use crate::model::{Agent, AgentId, AgentSpec, SecretId, Time, Trigger, WebhookSecret};
 use crate::schema::PayloadSchema;
 use crate::signature::{SecretFault, SigningKey};
 use crate::store::{self, Store};
 
-/// Agents kept ready.
-const CAPACITY: u64 = 10_000;
+/// Versions kept ready.
+const VERSIONS: u64 = 10_000;
 
 /// One agent, ready for use.
 pub struct AgentEntry {
@@ -66,22 +65,13 @@ pub fn secret_owner(secret_id: SecretId) -> String {
 
 /// Caches of agents and of their immutable versions. An id that is not there is remembered too.
 pub struct Agents {
-    present: Cache<AgentId, Option<Arc<AgentEntry>>>,
+    present: Cached<AgentId, Option<Arc<AgentEntry>>>,
     versions: Cache<(AgentId, i32), Arc<AgentSpec>>,
-    /// Counts changes: what was read before one must not be kept after it.
-    changes: AtomicU64,
 }
 
 impl Agents {
-    /// Caches whose entries are read anew after `fresh`; without it only [`Agents::changed`] ends one, which
-    /// is right where this process makes all changes.
-    #[must_use]
-    pub fn new(fresh: Option<Duration>) -> Self {
-        let mut present = Cache::builder().max_capacity(CAPACITY);
-        if let Some(fresh) = fresh {
-            present = present.time_to_live(fresh);
-        }
-        Self { present: present.build(), versions: Cache::new(CAPACITY), changes: AtomicU64::new(0) }
+    pub(super) fn new(vouched: Vouched) -> Self {
+        Self { present: Cached::new(vouched), versions: Cache::new(VERSIONS) }
     }
 
     /// The agent, or `None` if there is none.
@@ -94,16 +84,8 @@ impl Agents {
         cipher: &Cipher,
         id: AgentId,
     ) -> store::Result<Option<Arc<AgentEntry>>> {
-        if let Some(entry) = self.present.get(&id).await {
-            return Ok(entry);
-        }
-        let before = self.changes.load(Ordering::SeqCst);
-        let entry = load(store, cipher, id).await?.map(Arc::new);
-        self.present.insert(id, entry.clone()).await;
-        if self.changes.load(Ordering::SeqCst) != before {
-            self.present.invalidate(&id).await;
-        }
-        Ok(entry)
+        let found = async { Ok::<_, store::Error>(Some(load(store, cipher, id).await?.map(Arc::new))) };
+        Ok(self.present.get_or(&id, found).await?.flatten())
     }
 
     /// What a version of an agent says.
@@ -126,10 +108,12 @@ impl Agents {
         Ok(spec)
     }
 
-    /// Forgets an agent that was changed, made or deleted. Call it after the commit.
-    pub async fn changed(&self, id: AgentId) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.present.invalidate(&id).await;
+    pub(super) async fn forget(&self, id: AgentId) {
+        self.present.forget(&id).await;
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.present.forget_all();
     }
 }
 

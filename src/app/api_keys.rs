@@ -1,14 +1,9 @@
 //! API keys that were seen to be valid.
 
-use std::time::Duration;
-
-use moka::future::Cache;
 use sha2::{Digest, Sha256};
 
+use super::cache::{Cached, Vouched};
 use crate::store::{self, Store};
-
-/// How long a key counts as valid without being looked up: a revocation holds after this at the latest.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What is stored of a key, and compared: hashes of secrets of 28 and more random characters need no salt.
 #[must_use]
@@ -17,28 +12,23 @@ pub fn key_hash(key: &[u8]) -> [u8; 32] {
 }
 
 /// A cache of valid keys only, so that wrong ones take no room.
-#[derive(Debug)]
-pub struct ApiKeys(Cache<[u8; 32], ()>);
-
-impl Default for ApiKeys {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(10_000).time_to_live(FRESH).build())
-    }
-}
+pub struct ApiKeys(Cached<[u8; 32], ()>);
 
 impl ApiKeys {
+    pub(super) fn new(vouched: Vouched) -> Self {
+        Self(Cached::new(vouched))
+    }
+
     /// Whether the key with this hash may do anything.
     ///
     /// # Errors
     /// The database's.
     pub async fn is_valid(&self, store: &Store, hash: [u8; 32]) -> store::Result<bool> {
-        if self.0.contains_key(&hash) {
-            return Ok(true);
-        }
-        let valid = store.has_api_key(&hash).await?;
-        if valid {
-            self.0.insert(hash, ()).await;
-        }
-        Ok(valid)
+        let found = async { store.has_api_key(&hash).await.map(|valid| valid.then_some(())) };
+        Ok(self.0.get_or(&hash, found).await?.is_some())
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.0.forget_all();
     }
 }

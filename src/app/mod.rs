@@ -2,19 +2,25 @@
 
 mod agents;
 mod api_keys;
+mod cache;
+mod follow;
 mod start;
 mod tenants;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_util::sync::DropGuard;
 
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::llm::LlmClient;
-use crate::model::ExecutionId;
+use crate::model::{Change, ExecutionId};
 use crate::queue::Queue;
 use crate::signal::{Hint, Signal};
 use crate::store::Store;
+use follow::Caches;
 
 pub use agents::{AgentEntry, Agents, Hook, HookKey, Unusable, secret_owner};
 pub use api_keys::{ApiKeys, key_hash};
@@ -51,11 +57,15 @@ pub struct App {
     /// Calls models.
     pub llm: LlmClient,
     /// Agents as the hot path needs them.
-    pub agents: Agents,
+    pub agents: Arc<Agents>,
     /// Tenants as the hot path needs them.
-    pub tenants: Tenants,
+    pub tenants: Arc<Tenants>,
     /// API keys that were seen to be valid.
-    pub api_keys: ApiKeys,
+    pub api_keys: Arc<ApiKeys>,
+    /// The last three, as they are forgotten.
+    caches: Caches,
+    /// Where other processes make changes too: whoever learns of them, for as long as this is held.
+    _follower: Option<DropGuard>,
     /// Set once, when the process is told to stop.
     draining: AtomicBool,
     /// Held as long as the embedded database is ours.
@@ -69,6 +79,12 @@ impl App {
         if !self.queue.is_in_process() {
             self.signal.send(Hint::Due);
         }
+    }
+
+    /// Forgets what has changed, here and in all other processes. Call it after the commit.
+    pub async fn changed(&self, change: Change) {
+        self.caches.forget(&change).await;
+        self.signal.send(change.into());
     }
 
     /// Takes no new work from now on.

@@ -4,21 +4,20 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::{Agents, ApiKeys, App, Role, Tenants, key_hash};
+use super::cache::Vouched;
+use super::follow::{Caches, Follower};
+use super::{App, Role, key_hash};
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseUrl, SettingError, Settings};
 use crate::llm::{LlmClient, LlmSettings};
+use crate::model::{ApiKey, ApiKeyId, KeyRole};
 use crate::queue::Queue;
 use crate::signal::Signal;
 use crate::store::Store;
-
-/// On Postgres other processes may change agents and tenants: a change holds here after this at the latest.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +59,14 @@ impl App {
             max_response_bytes: settings.max_llm_response_bytes,
         })
         .map_err(|error| StartError::Fault(format!("the HTTP client cannot be made: {error}")))?;
-        let fresh = (!store.is_embedded()).then_some(FRESH);
+        let signal = signal(&settings)?;
+        // On Postgres other processes change agents, tenants and keys too.
+        let vouched = if store.is_embedded() { Vouched::always() } else { Vouched::by_looking() };
+        let caches = Caches::new(&vouched);
+        let follower = (!store.is_embedded()).then(|| {
+            Follower::new(store.clone(), clock.clone(), caches.clone(), vouched)
+                .start(signal.listen_to_changes())
+        });
         Ok(Self {
             settings,
             store,
@@ -68,15 +74,27 @@ impl App {
             clock,
             role,
             queue: if role == Role::All { Queue::memory() } else { Queue::None },
-            signal: Signal::local(),
+            signal,
             llm,
-            agents: Agents::new(fresh),
-            tenants: Tenants::new(fresh),
-            api_keys: ApiKeys::default(),
+            agents: caches.agents.clone(),
+            tenants: caches.tenants.clone(),
+            api_keys: caches.api_keys.clone(),
+            caches,
+            _follower: follower,
             draining: AtomicBool::new(false),
             _embedded_lock: lock,
         })
     }
+}
+
+/// Hints go over Redis if there is one, else over Postgres; the embedded database has one process.
+fn signal(settings: &Settings) -> Result<Signal, SettingError> {
+    let DatabaseUrl::Postgres(database) = &settings.database_url else { return Ok(Signal::local()) };
+    let (name, signal) = match &settings.redis_url {
+        Some(url) => ("REDIS_URL", Signal::redis(url.expose_secret())),
+        None => ("DATABASE_URL", Signal::postgres(database.expose_secret())),
+    };
+    signal.map_err(|fault| SettingError { name, problem: fault.to_string() })
 }
 
 /// Makes the directories that the embedded database and the generated keys need.
@@ -144,7 +162,7 @@ async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Resul
     };
     if let Some(key) = &settings.admin_key {
         let hash = key_hash(key.expose_secret().as_bytes());
-        return store.add_api_key(&hash, "AGENTHOOK_ADMIN_KEY", clock.now()).await.map_err(fault);
+        return store.add_api_key(&hash, &admin("AGENTHOOK_ADMIN_KEY", clock)).await.map_err(fault);
     }
     if store.has_any_api_key().await.map_err(fault)? {
         return Ok(());
@@ -157,10 +175,15 @@ async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Resul
         }
         .into());
     }
-    let key = config::generate_admin_key();
+    let key = config::generate_api_key();
     let hash = key_hash(key.expose_secret().as_bytes());
-    store.add_api_key(&hash, "generated at the first start", clock.now()).await.map_err(fault)?;
+    store.add_api_key(&hash, &admin("generated at the first start", clock)).await.map_err(fault)?;
     // On standard output, not in the log: logs are kept, this is shown once.
     println!("Admin API key (shown once, keep it): {}", key.expose_secret());
     Ok(())
+}
+
+fn admin(name: &str, clock: &Clock) -> ApiKey {
+    let (key_id, created_at) = (ApiKeyId::new(), clock.now());
+    ApiKey { key_id, role: KeyRole::Admin, name: name.into(), hint: None, created_at }
 }

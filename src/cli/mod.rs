@@ -1,12 +1,13 @@
 //! The command line: one file per command.
 //!
-//! `tenant`, `agent` and `executions` talk to a running server over its HTTP API, so they work from
+//! `tenant`, `agent`, `key` and `executions` talk to a running server over its HTTP API, so they work from
 //! anywhere and see what every other client sees. `sign` and `verify` need nothing but the bytes. Tables
 //! are for people and `--json` is for programs: it prints the server's own JSON. Exit codes: 0 done, 1 a
 //! fault or a negative result, 2 wrong usage or a wrong setting, told in one line.
 
 mod agent;
 mod api;
+mod api_key;
 mod curl;
 mod doctor;
 mod executions;
@@ -49,6 +50,7 @@ enum Command {
     Migrate(Box<serve::Migrate>),
     Tenant(tenant::Tenant),
     Agent(agent::Agent),
+    Key(api_key::ApiKey),
     Executions(executions::Executions),
     Sign(sign::Sign),
     Verify(verify::Verify),
@@ -70,6 +72,7 @@ pub async fn run() -> ExitCode {
         Command::Migrate(command) => command.run().await,
         Command::Tenant(command) => command.run().await,
         Command::Agent(command) => command.run().await,
+        Command::Key(command) => command.run().await,
         Command::Executions(command) => command.run().await,
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),

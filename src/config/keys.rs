@@ -57,9 +57,9 @@ pub fn encryption_key_file(settings: &Settings) -> PathBuf {
     settings.data_dir.join("encryption.key")
 }
 
-/// A new admin key.
+/// A new API key.
 #[must_use]
-pub fn generate_admin_key() -> SecretString {
+pub fn generate_api_key() -> SecretString {
     format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())).into()
 }
 

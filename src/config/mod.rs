@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-pub use keys::{admin_key_fault, encryption_key_file, encryption_keys, generate_admin_key, write_private};
+pub use keys::{admin_key_fault, encryption_key_file, encryption_keys, generate_api_key, write_private};
 
 /// The settings as flags and environment variables.
 #[derive(clap::Args, Clone, Debug, Default)]

@@ -53,6 +53,10 @@ uuid_id!(
     /// One webhook secret of an agent.
     SecretId
 );
+uuid_id!(
+    /// One key to the management API.
+    ApiKeyId
+);
 
 /// A tenant: 1–100 characters of `[A-Za-z0-9._-]`, chosen by the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

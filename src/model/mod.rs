@@ -4,6 +4,8 @@
 //! ([`crate::api`]) are other structs; they convert to and from these.
 
 mod agent;
+mod api_key;
+mod change;
 mod error;
 mod execution;
 mod id;
@@ -14,9 +16,11 @@ mod trace;
 mod trigger;
 
 pub use agent::{Agent, AgentSpec, AgentStatus};
+pub use api_key::{ApiKey, KeyRole};
+pub use change::Change;
 pub use error::{ErrorCode, ExecutionError};
 pub use execution::{Execution, ExecutionStatus, NewExecution, Timing, Trace};
-pub use id::{AgentId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
+pub use id::{AgentId, ApiKeyId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;
 pub use retry::{Backoff, RetryPolicy};
 pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};

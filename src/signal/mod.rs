@@ -2,16 +2,31 @@
 //!
 //! A hint carries no data but an id and may be lost, doubled or late. Whoever listens must also look by itself
 //! from time to time: polling is the truth, a hint only saves its time.
+//!
+//! Within a process a hint is heard at once. To the others it goes over Postgres or Redis ([`link`]): one task
+//! sends, one task listens, and a backend that is away costs hints and nothing else.
 
-use tokio::sync::broadcast;
+mod link;
+mod postgres;
+mod redis;
+mod text;
 
-use crate::model::{AgentId, TenantId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::model::{AgentId, Change, TenantId};
+use link::Link;
 
 /// Hints that a slow listener may be behind by; then it hears [`Heard::Missed`].
 const BEHIND: usize = 1024;
+/// Hints that may wait to be sent to other processes; further ones are dropped.
+const WAITING: usize = 1024;
 
 /// What there is to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hint {
     /// An execution may be due.
     Due,
@@ -32,32 +47,115 @@ pub enum Heard {
     Missed,
 }
 
-/// Both ends; cheap to clone.
+/// Both ends; cheap to clone. The tasks behind it end with the last clone.
 #[derive(Clone, Debug)]
 pub struct Signal {
-    heard: broadcast::Sender<Heard>,
+    ears: Ears,
+    away: Option<Away>,
+}
+
+/// The way to the listeners of this process.
+#[derive(Clone, Debug)]
+struct Ears {
+    all: broadcast::Sender<Heard>,
+    /// The same without [`Hint::Due`], of which there may be thousands a second.
+    changes: broadcast::Sender<Heard>,
+}
+
+/// The way to other processes.
+#[derive(Clone, Debug)]
+struct Away {
+    hints: mpsc::Sender<Hint>,
+    /// A [`Hint::Due`] waits already: one says as much as a thousand, and leaves room for the others.
+    due: Arc<AtomicBool>,
+    _listening: Arc<DropGuard>,
 }
 
 /// Hears the hints from the moment it is made.
 pub struct Listener(broadcast::Receiver<Heard>);
 
+/// An address that cannot be used; the text never repeats it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadAddress(String);
+
 impl Signal {
     /// Within this process.
     #[must_use]
     pub fn local() -> Self {
-        Self { heard: broadcast::channel(BEHIND).0 }
+        let channel = || broadcast::channel(BEHIND).0;
+        Self { ears: Ears { all: channel(), changes: channel() }, away: None }
     }
 
-    /// Tells everybody, this process included; never waits.
+    /// Between all processes on this database, by LISTEN and NOTIFY. Connects by itself, now or later.
+    ///
+    /// # Errors
+    /// The URL cannot be used.
+    pub fn postgres(url: &str) -> Result<Self, BadAddress> {
+        Ok(Self::over(postgres::Postgres::new(url)?))
+    }
+
+    /// Between all processes on this Redis and this database of it, by PUBLISH and SUBSCRIBE. Connects by
+    /// itself, now or later.
+    ///
+    /// # Errors
+    /// The URL cannot be used.
+    pub fn redis(url: &str) -> Result<Self, BadAddress> {
+        Ok(Self::over(redis::Redis::new(url)?))
+    }
+
+    fn over(link: impl Link) -> Self {
+        let local = Self::local();
+        let (hints, waiting) = mpsc::channel(WAITING);
+        let (due, stop) = (Arc::new(AtomicBool::new(false)), CancellationToken::new());
+        let me = text::new_name();
+        tokio::spawn(link::tell(link.clone(), me.clone(), waiting, due.clone()));
+        let (ears, stopped) = (local.ears.clone(), stop.clone());
+        tokio::spawn(async move { stopped.run_until_cancelled(link::listen(link, me, ears)).await });
+        let away = Away { hints, due, _listening: Arc::new(stop.drop_guard()) };
+        Self { away: Some(away), ..local }
+    }
+
+    /// Tells everybody, this process included; never waits and never fails.
     pub fn send(&self, hint: Hint) {
-        // An error means that nobody listens.
-        let _ = self.heard.send(Heard::Hint(hint));
+        self.ears.hear(Heard::Hint(hint.clone()));
+        if let Some(away) = &self.away {
+            away.send(hint);
+        }
     }
 
     /// Listens from now on.
     #[must_use]
     pub fn listen(&self) -> Listener {
-        Listener(self.heard.subscribe())
+        Listener(self.ears.all.subscribe())
+    }
+
+    /// The same, to everything but [`Hint::Due`].
+    #[must_use]
+    pub fn listen_to_changes(&self) -> Listener {
+        Listener(self.ears.changes.subscribe())
+    }
+}
+
+impl Ears {
+    fn hear(&self, heard: Heard) {
+        // An error means that nobody listens.
+        if heard != Heard::Hint(Hint::Due) {
+            let _ = self.changes.send(heard.clone());
+        }
+        let _ = self.all.send(heard);
+    }
+}
+
+impl Away {
+    fn send(&self, hint: Hint) {
+        let due = hint == Hint::Due;
+        if due && self.due.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        if self.hints.try_send(hint).is_err() && due {
+            self.due.store(false, Ordering::SeqCst);
+        }
     }
 }
 
@@ -69,5 +167,50 @@ impl Listener {
             Err(broadcast::error::RecvError::Lagged(_)) => Some(Heard::Missed),
             Err(broadcast::error::RecvError::Closed) => None,
         }
+    }
+}
+
+impl From<Change> for Hint {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Agent(id) => Self::Agent(id),
+            Change::Tenant(id) => Self::Tenant(id),
+            Change::ApiKeys => Self::ApiKeys,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thousand_times_due_takes_one_place_and_leaves_room_for_a_change() {
+        let (hints, mut waiting) = mpsc::channel(2);
+        let due = Arc::new(AtomicBool::new(false));
+        let away =
+            Away { hints, due: due.clone(), _listening: Arc::new(CancellationToken::new().drop_guard()) };
+        for _ in 0..1000 {
+            away.send(Hint::Due);
+        }
+        away.send(Hint::ApiKeys);
+        away.send(Hint::ApiKeys);
+        assert_eq!(waiting.recv().await, Some(Hint::Due));
+        assert_eq!(waiting.recv().await, Some(Hint::ApiKeys));
+        assert!(waiting.try_recv().is_err(), "what does not fit is dropped");
+    }
+
+    #[tokio::test]
+    async fn whoever_is_too_far_behind_hears_that_it_missed_something() {
+        let signal = Signal::local();
+        let (mut all, mut changes) = (signal.listen(), signal.listen_to_changes());
+        signal.send(Hint::ApiKeys);
+        for _ in 0..=BEHIND {
+            signal.send(Hint::Due);
+        }
+        assert_eq!(all.next().await, Some(Heard::Missed));
+        assert_eq!(changes.next().await, Some(Heard::Hint(Hint::ApiKeys)));
+        drop(signal);
+        assert_eq!(changes.next().await, None);
     }
 }

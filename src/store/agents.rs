@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::db::{in_tx, statements};
 use super::secrets::{self, SecretChange};
-use super::{Error, Result, Store, on_read};
-use crate::model::{Agent, AgentId, AgentSpec, TenantId, Time};
+use super::{Error, Result, Store, changes, on_read};
+use crate::model::{Agent, AgentId, AgentSpec, Change, TenantId, Time};
 
 statements! {
     INSERT = "INSERT INTO agents (agent_id, tenant_id, version, created_at, updated_at) VALUES ($1, $2, 1, $3, $3)";
@@ -64,7 +64,8 @@ impl Store {
             .await
             .map(|_| ()))?;
         insert_version(&mut tx, agent).await?;
-        secrets::change(&mut tx, agent.agent_id, secret).await?;
+        secrets::change(&mut tx, agent.agent_id, secret, agent.updated_at).await?;
+        changes::note(&mut tx, &Change::Agent(agent.agent_id), agent.updated_at).await?;
         tx.commit().await
     }
 
@@ -86,7 +87,8 @@ impl Store {
             return Err(Error::Conflict);
         }
         insert_version(&mut tx, &next).await?;
-        secrets::change(&mut tx, agent.agent_id, secret).await?;
+        secrets::change(&mut tx, agent.agent_id, secret, agent.updated_at).await?;
+        changes::note(&mut tx, &Change::Agent(agent.agent_id), agent.updated_at).await?;
         tx.commit().await?;
         Ok(next)
     }
@@ -103,7 +105,10 @@ impl Store {
             .execute(&mut *conn)
             .await
             .map(|done| done.rows_affected()))?;
-        secrets::change(&mut tx, agent_id, &SecretChange::Remove).await?;
+        secrets::change(&mut tx, agent_id, &SecretChange::Remove, now).await?;
+        if rows == 1 {
+            changes::note(&mut tx, &Change::Agent(agent_id), now).await?;
+        }
         tx.commit().await?;
         Ok(rows == 1)
     }

@@ -1,29 +1,80 @@
 //! API keys, kept as hashes.
 
-use super::db::statements;
-use super::{Result, Store, on_read, on_write};
-use crate::model::Time;
+use uuid::Uuid;
+
+use super::db::{Tx, in_tx, statements};
+use super::row::{spell, word};
+use super::{Error, Result, Store, changes, on_read};
+use crate::model::{ApiKey, ApiKeyId, Change, Time};
 
 statements! {
-    INSERT = "INSERT INTO api_keys (key_hash, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (key_hash) DO NOTHING";
+    INSERT = "INSERT INTO api_keys (key_hash, key_id, role, name, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (key_hash) DO NOTHING";
     EXISTS = "SELECT count(*) FROM api_keys WHERE key_hash = $1";
     ANY = "SELECT count(*) FROM api_keys";
+    LIST = "SELECT key_id, role, name, hint, created_at FROM api_keys WHERE (key_id < $1 OR $1 IS NULL)
+        ORDER BY key_id DESC LIMIT $2";
+    ADMINS_BESIDE = "SELECT count(*) FROM api_keys WHERE role = 'admin' AND key_id <> $1";
+    DELETE = "DELETE FROM api_keys WHERE key_id = $1";
+}
+
+/// Two that delete the last two keys must not both find another one left. SQLite has one writer anyway.
+pub(super) const LOCK_POSTGRES: &str = "LOCK TABLE api_keys IN SHARE ROW EXCLUSIVE MODE";
+
+/// What became of a key that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyDeletion {
+    /// It is gone.
+    Deleted,
+    /// There is none.
+    Unknown,
+    /// It is the last administrator's, so it stays.
+    LastAdmin,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    key_id: Uuid,
+    role: String,
+    name: String,
+    hint: Option<String>,
+    created_at: Time,
+}
+
+impl TryFrom<Row> for ApiKey {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            key_id: ApiKeyId(row.key_id),
+            role: word(&row.role)?,
+            name: row.name,
+            hint: row.hint,
+            created_at: row.created_at,
+        })
+    }
 }
 
 impl Store {
-    /// Adds an admin key by its SHA-256; one that is there already stays as it is.
+    /// Adds a key by its SHA-256; one that is there already stays as it is.
     ///
     /// # Errors
     /// The database's.
-    pub async fn add_api_key(&self, key_hash: &[u8; 32], name: &str, now: Time) -> Result<()> {
-        on_write!(self, |conn| sqlx::query(INSERT)
+    pub async fn add_api_key(&self, key_hash: &[u8; 32], key: &ApiKey) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(INSERT)
             .bind(key_hash.as_slice())
-            .bind(name)
-            .bind(now)
+            .bind(key.key_id.0)
+            .bind(spell(key.role))
+            .bind(&key.name)
+            .bind(&key.hint)
+            .bind(key.created_at)
             .execute(conn)
             .await
-            .map(|_| ()))?;
-        Ok(())
+            .map(|done| done.rows_affected()))?;
+        if rows == 1 {
+            changes::note(&mut tx, &Change::ApiKeys, key.created_at).await?;
+        }
+        tx.commit().await
     }
 
     /// Whether a key with this SHA-256 is valid.
@@ -44,5 +95,48 @@ impl Store {
     /// The database's.
     pub async fn has_any_api_key(&self) -> Result<bool> {
         Ok(on_read!(self, |conn| sqlx::query_scalar::<_, i64>(ANY).fetch_one(conn).await)? > 0)
+    }
+
+    /// Up to `limit` keys older than `before`, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn api_keys(&self, before: Option<ApiKeyId>, limit: i64) -> Result<Vec<ApiKey>> {
+        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(LIST)
+            .bind(before.map(|id| id.0))
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?;
+        rows.into_iter().map(ApiKey::try_from).collect()
+    }
+
+    /// Deletes a key, unless nobody could get in any more.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn delete_api_key(&self, key_id: ApiKeyId, now: Time) -> Result<KeyDeletion> {
+        let mut tx = self.db.begin().await?;
+        if let Tx::Postgres(tx) = &mut tx {
+            sqlx::query(LOCK_POSTGRES).execute(&mut **tx).await?;
+        }
+        let others = in_tx!(&mut tx, |conn| sqlx::query_scalar::<_, i64>(ADMINS_BESIDE)
+            .bind(key_id.0)
+            .fetch_one(&mut *conn)
+            .await)?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
+            .bind(key_id.0)
+            .execute(&mut *conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        match (rows, others) {
+            (0, _) => Ok(KeyDeletion::Unknown),
+            // Without a commit nothing has happened.
+            (_, 0) => Ok(KeyDeletion::LastAdmin),
+            _ => {
+                changes::note(&mut tx, &Change::ApiKeys, now).await?;
+                tx.commit().await?;
+                Ok(KeyDeletion::Deleted)
+            }
+        }
     }
 }

@@ -7,22 +7,27 @@
 mod accept;
 mod agents;
 mod api_keys;
+mod changes;
 mod db;
 mod error;
 mod executions;
 mod group;
 mod ledger;
+mod rotation;
 mod row;
 mod secrets;
 mod tenants;
 
 pub use accept::Accepted;
+pub use api_keys::KeyDeletion;
+pub use changes::JournalRow;
 pub use error::{Error, Result};
 pub use executions::ExecutionFilter;
 pub use group::{Entry, Full, Group};
 pub use ledger::{
     AttemptEnd, AttemptStart, Begin, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost, SUSPECT, Spent,
 };
+pub use rotation::{Rotated, Rotation};
 pub use secrets::SecretChange;
 
 use db::{Db, on_read, on_write};
@@ -99,7 +104,9 @@ impl Store {
         let common = [
             agents::STATEMENTS,
             api_keys::STATEMENTS,
+            changes::STATEMENTS,
             executions::STATEMENTS,
+            rotation::STATEMENTS,
             secrets::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,
@@ -108,6 +115,7 @@ impl Store {
             Db::Sqlite { .. } => &[accept::INSERT_SQLITE],
             Db::Postgres(_) => &[
                 accept::INSERT_POSTGRES,
+                api_keys::LOCK_POSTGRES,
                 ledger::BEGIN_POSTGRES,
                 ledger::CLAIM_POSTGRES,
                 ledger::CLAIM_DUE_POSTGRES,

@@ -15,6 +15,7 @@ statements! {
     LAST_USED = "SELECT received_at FROM executions WHERE agent_id = $1 AND secret_id = $2
         ORDER BY execution_id DESC LIMIT 1";
     RECODE = "UPDATE webhook_secrets SET encoding = $2 WHERE agent_id = $1";
+    REMOVE_ENDED = "DELETE FROM webhook_secrets WHERE agent_id = $1 AND expires_at <= $2";
     REMOVE = "DELETE FROM webhook_secrets WHERE agent_id = $1";
 }
 
@@ -78,7 +79,7 @@ pub enum SecretChange {
 }
 
 /// Carries out a [`SecretChange`].
-pub(super) async fn change(tx: &mut Tx, agent_id: AgentId, change: &SecretChange) -> Result<()> {
+pub(super) async fn change(tx: &mut Tx, agent_id: AgentId, change: &SecretChange, now: Time) -> Result<()> {
     match change {
         SecretChange::Keep => {}
         SecretChange::Replace(secret) => {
@@ -86,6 +87,8 @@ pub(super) async fn change(tx: &mut Tx, agent_id: AgentId, change: &SecretChange
             insert(tx, secret).await?;
         }
         SecretChange::Recode(encoding) => {
+            // One that verifies nothing any more need not be readable under the new encoding.
+            remove_ended(tx, agent_id, now).await?;
             let encoding = spell(encoding);
             in_tx!(tx, |conn| sqlx::query(RECODE)
                 .bind(agent_id.0)
@@ -99,7 +102,7 @@ pub(super) async fn change(tx: &mut Tx, agent_id: AgentId, change: &SecretChange
     Ok(())
 }
 
-async fn insert(tx: &mut Tx, secret: &WebhookSecret) -> Result<()> {
+pub(super) async fn insert(tx: &mut Tx, secret: &WebhookSecret) -> Result<()> {
     in_tx!(tx, |conn| sqlx::query(INSERT)
         .bind(secret.secret_id.0)
         .bind(secret.agent_id.0)
@@ -113,7 +116,12 @@ async fn insert(tx: &mut Tx, secret: &WebhookSecret) -> Result<()> {
     Ok(())
 }
 
-async fn remove(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
+pub(super) async fn remove(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
     in_tx!(tx, |conn| sqlx::query(REMOVE).bind(agent_id.0).execute(conn).await.map(|_| ()))?;
+    Ok(())
+}
+
+pub(super) async fn remove_ended(tx: &mut Tx, agent_id: AgentId, now: Time) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(REMOVE_ENDED).bind(agent_id.0).bind(now).execute(conn).await.map(|_| ()))?;
     Ok(())
 }

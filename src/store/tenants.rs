@@ -2,10 +2,10 @@
 
 use sqlx::types::Json;
 
-use super::db::statements;
+use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
-use super::{Result, Store, on_read, on_write};
-use crate::model::{FallbackReason, LlmKey, Tenant, TenantId, Time};
+use super::{Result, Store, changes, on_read};
+use crate::model::{Change, FallbackReason, LlmKey, Tenant, TenantId, Time};
 
 statements! {
     INSERT = "INSERT INTO tenants (tenant_id, version, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
@@ -65,7 +65,8 @@ impl Store {
     /// # Errors
     /// [`Error::Conflict`](super::Error::Conflict) if the id is taken.
     pub async fn insert_tenant(&self, tenant: &Tenant) -> Result<()> {
-        on_write!(self, |conn| sqlx::query(INSERT)
+        let mut tx = self.db.begin().await?;
+        in_tx!(&mut tx, |conn| sqlx::query(INSERT)
             .bind(tenant.tenant_id.as_str())
             .bind(&tenant.name)
             .bind(spell(tenant.key_policy))
@@ -75,7 +76,8 @@ impl Store {
             .execute(conn)
             .await
             .map(|_| ()))?;
-        Ok(())
+        changes::note(&mut tx, &Change::Tenant(tenant.tenant_id.clone()), tenant.created_at).await?;
+        tx.commit().await
     }
 
     /// Writes name, policy and models of a tenant; `false` if it has changed since it was read, or is gone.
@@ -83,7 +85,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn update_tenant(&self, tenant: &Tenant) -> Result<bool> {
-        let rows = on_write!(self, |conn| sqlx::query(UPDATE)
+        let mut tx = self.db.begin().await?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(UPDATE)
             .bind(tenant.tenant_id.as_str())
             .bind(&tenant.name)
             .bind(spell(tenant.key_policy))
@@ -94,7 +97,7 @@ impl Store {
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
+        journaled(tx, rows, &tenant.tenant_id, tenant.updated_at).await
     }
 
     /// Sets or removes a tenant's LLM key; `false` if there is no such tenant.
@@ -102,7 +105,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn set_llm_key(&self, tenant_id: &TenantId, key: Option<&LlmKey>, now: Time) -> Result<bool> {
-        let rows = on_write!(self, |conn| sqlx::query(SET_LLM_KEY)
+        let mut tx = self.db.begin().await?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(SET_LLM_KEY)
             .bind(tenant_id.as_str())
             .bind(key.map(|key| &key.sealed))
             .bind(key.map(|key| &key.hint))
@@ -110,20 +114,21 @@ impl Store {
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
+        journaled(tx, rows, tenant_id, now).await
     }
 
     /// Removes a tenant that never had an agent; `false` if there was nothing to remove.
     ///
     /// # Errors
     /// The database's.
-    pub async fn delete_tenant(&self, tenant_id: &TenantId) -> Result<bool> {
-        let rows = on_write!(self, |conn| sqlx::query(DELETE)
+    pub async fn delete_tenant(&self, tenant_id: &TenantId, now: Time) -> Result<bool> {
+        let mut tx = self.db.begin().await?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
             .bind(tenant_id.as_str())
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
+        journaled(tx, rows, tenant_id, now).await
     }
 
     /// One tenant.
@@ -148,4 +153,13 @@ impl Store {
             .await)?;
         rows.into_iter().map(Tenant::try_from).collect()
     }
+}
+
+/// Ends the transaction of a change; whether there was anything to change.
+async fn journaled(mut tx: Tx, rows: u64, tenant_id: &TenantId, now: Time) -> Result<bool> {
+    if rows == 1 {
+        changes::note(&mut tx, &Change::Tenant(tenant_id.clone()), now).await?;
+        tx.commit().await?;
+    }
+    Ok(rows == 1)
 }

@@ -43,6 +43,8 @@ codes! {
     RequestTimeout = "request_timeout", 408, "The request came too slowly";
     /// The id is taken, or the thing is still in use.
     Conflict = "conflict", 409, "Conflict with what is there";
+    /// Without this key nobody could get in any more.
+    LastAdminKey = "last_admin_key", 409, "The last admin key stays";
     /// Over the size limit.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// A content type or encoding that is not taken.

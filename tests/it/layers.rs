@@ -23,8 +23,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("web", &["app", "store"]),
     ("ingress", &["app", "model", "schema", "signature", "store", "web"]),
-    ("api", &["app", "model", "cipher", "schema", "signature", "store", "web"]),
     ("worker", &["app", "clock", "llm", "model", "queue", "signal", "store"]),
+    ("api", &["app", "config", "model", "cipher", "schema", "signature", "store", "web"]),
     ("server", &["api", "app", "ingress", "web", "worker"]),
 ];
 

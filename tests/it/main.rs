@@ -7,6 +7,7 @@ mod harness;
 
 mod agent_changes;
 mod answers;
+mod api_keys;
 mod calls;
 mod cli;
 mod dedupe;
@@ -26,6 +27,8 @@ mod process;
 mod runs;
 mod schema;
 mod secrets_stay_secret;
+mod signals;
 mod takeover;
+mod two_processes;
 mod webhook;
 mod webhook_secrets;

@@ -1,5 +1,7 @@
 //! An agent's webhook secret: made or given, shown once, masked, revealed, read another way.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Agent, Server, sign};
@@ -164,4 +166,152 @@ async fn the_same_text_read_another_way_is_another_key() {
     let both = json!({"trigger": {"secret_encoding": "base64", "secret": IN_BASE64}});
     server.expect(200, "PATCH", &path, Some(both)).await;
     assert_eq!(signed(&agent, IN_BASE64, Base64, "6").await, 202);
+}
+
+async fn rotate(server: &Server, agent: &Agent, body: Value) -> Agent {
+    let path = format!("/api/v1/agents/{}/webhook-secret/rotate", agent.id);
+    let answer = server.expect(200, "POST", &path, Some(body)).await;
+    let fields: Vec<_> = answer.as_object().expect("an object").keys().collect();
+    assert_eq!(fields, ["secret_id", "webhook_secret"]);
+    agent.with_secret(&answer["webhook_secret"])
+}
+
+/// The agent's secrets, whole, the newest first, and when each ends in seconds from now.
+async fn ends(server: &Server, agent: &Agent) -> Vec<(String, Option<i64>)> {
+    let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret?reveal=true", agent.id)).await;
+    let end = |secret: &Value| {
+        let end = secret["expires_at"].as_str()?.parse::<agenthook::model::Time>().expect("a time");
+        Some((end - server.clock.now()).num_seconds())
+    };
+    let shown = |secret: &Value| (secret["webhook_secret"].as_str().expect("text").to_owned(), end(secret));
+    secrets["secrets"].as_array().expect("a list").iter().map(shown).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_rotation_both_verify_until_the_overlap_ends() {
+    let server = Server::with_manual_clock().await;
+    let old = server.agent().await;
+    let new = rotate(&server, &old, json!({"overlap_seconds": 60})).await;
+    assert_ne!(old.secret, new.secret);
+    assert_eq!(ends(&server, &old).await, [(new.secret.clone(), None), (old.secret.clone(), Some(60))]);
+    assert_eq!((old.post("1").await.status, new.post("2").await.status), (202, 202));
+    server.clock.advance(Duration::from_millis(59_999));
+    assert_eq!((old.post("3").await.status, new.post("4").await.status), (202, 202));
+    server.clock.advance(Duration::from_millis(1));
+    let refused = old.post("5").await;
+    assert_eq!((refused.status, refused.text.as_str()), (401, r#"{"error":"Invalid signature"}"#));
+    assert_eq!(new.post("6").await.status, 202);
+    assert_eq!(ends(&server, &old).await, [(new.secret.clone(), None)]);
+    let trace = server.get(&format!("/api/v1/agents/{}", old.id)).await;
+    assert_eq!(trace["version"], 1, "the agent says what it said");
+
+    // Without a word it is a day, under both addresses.
+    let path = format!("/api/agents/{}/webhook-secret/rotate/", old.id);
+    let answer = server.expect(200, "POST", &path, Some(json!({}))).await;
+    assert_eq!(ends(&server, &old).await[1], (new.secret, Some(86_400)));
+    assert_eq!(ends(&server, &old).await[0].0, answer["webhook_secret"]);
+    server.expect(405, "GET", &path, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_without_overlap_ends_every_earlier_secret_at_once() {
+    let server = Server::start().await;
+    let first = server.agent().await;
+    let second = rotate(&server, &first, json!({"overlap_seconds": 3600, "secret": null})).await;
+    assert_eq!((first.post("1").await.status, second.post("2").await.status), (202, 202));
+    let given = rotate(&server, &first, json!({"overlap_seconds": 0, "secret": IN_BASE64})).await;
+    assert_eq!(given.secret, IN_BASE64);
+    for leaked in [&first, &second] {
+        assert_eq!(leaked.post("3").await.status, 401);
+    }
+    assert_eq!(given.post("3").await.status, 202);
+    assert_eq!(ends(&server, &first).await, [(IN_BASE64.to_owned(), None)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_rotation_prolongs_nothing() {
+    let server = Server::with_manual_clock().await;
+    let first = server.agent().await;
+    let second = rotate(&server, &first, json!({"overlap_seconds": 100})).await;
+    let third = rotate(&server, &first, json!({"overlap_seconds": 1000})).await;
+    let of = |agent: &Agent, end| (agent.secret.clone(), end);
+    let expected = [of(&third, None), of(&second, Some(1000)), of(&first, Some(100))];
+    let mut seen = ends(&server, &first).await;
+    // Made in the same moment of a clock that stands still.
+    seen.sort_by_key(|(_, end)| std::cmp::Reverse(end.unwrap_or(i64::MAX)));
+    assert_eq!(seen, expected);
+    let fourth = rotate(&server, &first, json!({"overlap_seconds": 10})).await;
+    let all: Vec<_> = ends(&server, &first).await.into_iter().filter_map(|(_, end)| end).collect();
+    assert_eq!(all, [10, 10, 10], "a shorter overlap shortens");
+    server.clock.advance(Duration::from_secs(10));
+    assert_eq!(ends(&server, &first).await, [of(&fourth, None)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_secrets_verify_at_a_time_and_no_more() {
+    let server = Server::with_manual_clock().await;
+    let agent = server.agent().await;
+    let path = format!("/api/v1/agents/{}/webhook-secret/rotate", agent.id);
+    let overlap = json!({"overlap_seconds": 50});
+    let at_once = (0..15).map(|_| server.api("POST", &path, Some(overlap.clone())));
+    let statuses: Vec<_> = futures_util::future::join_all(at_once).await;
+    let refused: Vec<_> = statuses.iter().filter(|(status, _)| *status == 409).collect();
+    assert_eq!((refused.len(), &refused[0].1["code"]), (6, &json!("conflict")), "{statuses:?}");
+    assert!(statuses.iter().all(|(status, _)| matches!(status, 200 | 409)), "{statuses:?}");
+    assert_eq!(ends(&server, &agent).await.len(), 10);
+    assert_eq!(agent.post("1").await.status, 202, "a refused rotation ends nothing");
+    let last = rotate(&server, &agent, json!({"overlap_seconds": 0})).await;
+    assert_eq!(ends(&server, &agent).await, [(last.secret, None)]);
+
+    for _ in 0..9 {
+        rotate(&server, &agent, overlap.clone()).await;
+    }
+    server.expect(409, "POST", &path, Some(overlap.clone())).await;
+    server.clock.advance(Duration::from_secs(50));
+    rotate(&server, &agent, overlap).await;
+    assert_eq!(ends(&server, &agent).await.len(), 2, "what has ended makes room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_is_refused_changes_nothing() {
+    let server = Server::start().await;
+    let agent = server.agent().await;
+    let path = format!("/api/v1/agents/{}/webhook-secret/rotate", agent.id);
+    for (body, pointer) in [
+        (json!({"overlap_seconds": 2_592_001}), "/overlap_seconds"),
+        (json!({"overlap_seconds": -1}), "/overlap_seconds"),
+        (json!({"overlap_seconds": 1.5}), "/overlap_seconds"),
+        (json!({"secret": "c2hvcnQ="}), "/secret"),
+        (json!({"secret": "sixteen letters!"}), "/secret"),
+        (json!({"secret": ["a list"]}), "/secret"),
+        (json!({"overlap": 5}), "/overlap"),
+        (json!([5, null]), ""),
+    ] {
+        let answer = server.expect(422, "POST", &path, Some(body.clone())).await;
+        assert_eq!(answer["errors"][0]["pointer"], pointer, "{body}: {answer}");
+        assert!(!answer.to_string().contains("sixteen letters"), "it is not repeated: {answer}");
+    }
+    assert_eq!(ends(&server, &agent).await, [(agent.secret.clone(), None)]);
+    let silent = server.agent_with(json!({"trigger": null})).await;
+    let path = format!("/api/v1/agents/{}/webhook-secret/rotate", silent.id);
+    let answer = server.expect(409, "POST", &path, Some(json!({}))).await;
+    assert_eq!(answer["code"], "conflict");
+    let nobody = format!("/api/v1/agents/{}/webhook-secret/rotate", uuid::Uuid::now_v7());
+    server.expect(404, "POST", &nobody, Some(json!({}))).await;
+    rotate(&server, &agent, json!({"overlap_seconds": 2_592_000})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_has_ended_is_in_nobodys_way() {
+    let server = Server::with_manual_clock().await;
+    let agent = server.agent_with(trigger(json!("words, and no base64 at all"), "utf8")).await;
+    let path = format!("/api/v1/agents/{}", agent.id);
+    let new = rotate(&server, &agent, json!({"overlap_seconds": 5, "secret": IN_BASE64})).await;
+    let change = json!({"trigger": {"secret_encoding": "base64"}});
+    let answer = server.expect(422, "PATCH", &path, Some(change.clone())).await;
+    assert_eq!(answer["errors"][0]["pointer"], "/trigger/secret_encoding", "the old one verifies still");
+    server.clock.advance(Duration::from_secs(5));
+    server.expect(200, "PATCH", &path, Some(change)).await;
+    assert_eq!(signed(&new, IN_BASE64, Base64, "1").await, 202);
+    assert_eq!(signed(&new, IN_BASE64, Utf8, "2").await, 401);
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::Value;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
 use super::api::ApiArgs;
 use super::failure::Failure;
@@ -16,7 +17,7 @@ use super::output::field;
 use super::paging::PageArgs;
 use crate::model::{AgentId, TenantId};
 use spec::SpecArgs;
-use text::{created, describe, secrets};
+use text::{created, describe, rotated, secrets};
 
 /// Agents: a prompt, a model and the webhook that starts them
 #[derive(Args)]
@@ -85,6 +86,20 @@ Examples:
         #[arg(long)]
         reveal: bool,
     },
+    /// Make a new secret; the earlier ones verify until the overlap ends
+    #[command(after_help = "\
+Examples:
+  agenthook agent rotate-secret AGENT_ID                (the earlier ones verify for a day more)
+  agenthook agent rotate-secret AGENT_ID --overlap 0    (they end at once: for a secret that has leaked)")]
+    RotateSecret {
+        agent_id: AgentId,
+        /// How long the earlier secrets still verify, at most 30 days [default: 86400]
+        #[arg(long, value_name = "SECONDS")]
+        overlap: Option<u32>,
+        /// A file that holds the new secret, made by the sender; without it one is made. `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        webhook_secret_file: Option<PathBuf>,
+    },
 }
 
 impl Agent {
@@ -148,6 +163,14 @@ impl Agent {
                 let query = if reveal { &query[..] } else { &[] };
                 let answer = api.get(&["agents", &agent_id.to_string(), "webhook-secret"], query).await?;
                 answer.show(json, secrets)
+            }
+            What::RotateSecret { agent_id, overlap, webhook_secret_file } => {
+                let id = agent_id.to_string();
+                let secret = webhook_secret_file.map(|path| input::secret(&path)).transpose()?;
+                let secret = secret.as_ref().map(ExposeSecret::expose_secret);
+                let body = json!({ "overlap_seconds": overlap, "secret": secret });
+                let path = ["agents", &id, "webhook-secret", "rotate"];
+                api.write(Method::POST, &path, &body).await?.show(json, |answer| rotated(answer, &id))
             }
         }
     }

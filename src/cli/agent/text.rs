@@ -59,6 +59,16 @@ pub(super) fn created(agent: &Value, server: Option<&str>) -> String {
     )
 }
 
+/// The secret that a rotation made.
+pub(super) fn rotated(answer: &Value, agent_id: &str) -> String {
+    let secret = answer.pointer("/webhook_secret").and_then(Value::as_str).unwrap_or("-");
+    sheet([
+        ("agent", agent_id.to_owned()),
+        ("secret", format!("{}\nearlier ones: agenthook agent secret {agent_id}", plain(secret))),
+        ("id", field(answer, "/secret_id")),
+    ])
+}
+
 /// Its secrets as a table.
 pub(super) fn secrets(answer: &Value) -> String {
     let secrets = answer.pointer("/secrets").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);

@@ -185,7 +185,7 @@ fn admin_key(data_dir: &Path) -> Result<SecretString, Failure> {
     if let Ok(text) = std::fs::read_to_string(&path) {
         return Ok(text.trim().to_owned().into());
     }
-    let key = config::generate_admin_key();
+    let key = config::generate_api_key();
     config::write_private(&path, key.expose_secret())
         .map_err(|error| Failure::Fault(format!("{} cannot be written: {error}", path.display())))?;
     Ok(key)

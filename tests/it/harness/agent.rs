@@ -66,6 +66,17 @@ impl Agent {
         }
     }
 
+    /// The same agent for a sender with another secret.
+    pub fn with_secret(&self, secret: &Value) -> Self {
+        Self { secret: secret.as_str().expect("a secret").to_owned(), ..self.clone() }
+    }
+
+    /// The same agent as it is reached through another server.
+    pub fn through(&self, server: &Server) -> Self {
+        let path = &self.webhook_url[self.webhook_url.find("/webhook/").expect("a webhook URL")..];
+        Self { webhook_url: format!("{}{path}", server.url), ..self.clone() }
+    }
+
     /// The header value that signs these bytes.
     pub fn signature(&self, body: &[u8]) -> String {
         sign(&self.secret, SecretEncoding::Base64, body)
