@@ -42,9 +42,9 @@ async fn row(setup: &Setup, scale: &Scale, concurrency: usize) -> Outcome<Vec<St
     let before = deployment.runner().resident()?;
     let seconds = scale.span.as_secs_f64();
     let turns = 1 + (seconds / SLOW.as_secs_f64()).ceil() as usize;
-    let slow = ended(&mut deployment, &upstream, scale, concurrency * turns, SLOW).await?;
+    let slow = ended(&mut deployment, &upstream, scale, concurrency, concurrency * turns, SLOW).await?;
     let calls = ((seconds * FAST_PER_SECOND) as usize).max(2 * concurrency);
-    let fast = ended(&mut deployment, &upstream, scale, calls, FAST).await?;
+    let fast = ended(&mut deployment, &upstream, scale, concurrency, calls, FAST).await?;
     let peak = upstream.peak();
     let each = slow.resident.saturating_sub(before) as f64 / slow.in_flight.max(1) as f64;
     Ok(vec![
@@ -80,37 +80,40 @@ async fn ended(
     deployment: &mut Deployment,
     upstream: &Upstream,
     scale: &Scale,
+    concurrency: usize,
     executions: usize,
     delay: Duration,
 ) -> Outcome<Ended> {
     upstream.hold();
     let answered_before = upstream.answered();
     deployment.send(executions, scale.connections).await?;
-    let in_flight = settled(|| upstream.in_flight(), *scale.in_flight.last().unwrap_or(&0)).await;
+    let (in_flight, _) = settled(|| upstream.in_flight(), concurrency).await;
     let resident = deployment.runner().resident()?;
 
     let begin = Instant::now();
     upstream.answer_after(delay);
-    let answered = settled(|| upstream.answered() - answered_before, executions).await;
-    let mut last = begin.elapsed();
+    let (answered, mut last) = settled(|| upstream.answered() - answered_before, executions).await;
     // The answers are there; the rows are a commit or two behind.
-    while deployment.has_any("running").await? || deployment.has_any("queued").await? {
-        if begin.elapsed() > last + STILL {
-            break;
+    while answered >= executions
+        && (deployment.has_any("running").await? || deployment.has_any("queued").await?)
+    {
+        if last.elapsed() > STILL {
+            return Err("every call was answered, and not every execution has ended".into());
         }
         tokio::time::sleep(LOOK).await;
     }
-    if answered == executions {
-        last = begin.elapsed();
+    if answered >= executions {
+        last = Instant::now();
     }
     if deployment.has_any("failed").await? {
         return Err("executions failed".into());
     }
-    Ok(Ended { in_flight, resident, executions: answered, missing: executions - answered, time: last })
+    let missing = executions.saturating_sub(answered);
+    Ok(Ended { in_flight, resident, executions: executions - missing, missing, time: last - begin })
 }
 
-/// Waits until the number is what is wanted, or does not change any more.
-async fn settled(number: impl Fn() -> usize, wanted: usize) -> usize {
+/// Waits until the number is what is wanted, or does not change any more; what it is, and since when.
+async fn settled(number: impl Fn() -> usize, wanted: usize) -> (usize, Instant) {
     let (mut last, mut since) = (number(), Instant::now());
     while last < wanted && since.elapsed() < STILL {
         tokio::time::sleep(LOOK).await;
@@ -118,5 +121,5 @@ async fn settled(number: impl Fn() -> usize, wanted: usize) -> usize {
             (last, since) = (number(), Instant::now());
         }
     }
-    last
+    (last, since)
 }
