@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,7 +10,10 @@ use crate::Outcome;
 use crate::wire;
 
 /// A process that ends with its measurement, however that ends.
-pub struct Process(Child);
+pub struct Process {
+    child: Child,
+    log: Option<PathBuf>,
+}
 
 impl Process {
     /// Starts it; what it logs goes into a file, as an operator would have it.
@@ -19,7 +22,7 @@ impl Process {
         if let Some(log) = log {
             command.stderr(File::create(log)?);
         }
-        Ok(Self(command.spawn()?))
+        Ok(Self { child: command.spawn()?, log: log.map(Path::to_path_buf) })
     }
 
     /// Waits until a GET of `path` is answered well.
@@ -28,8 +31,9 @@ impl Process {
             if matches!(wire::call(address, "GET", path, "", None).await, Ok((200..300, _))) {
                 return Ok(());
             }
-            if let Some(status) = self.0.try_wait()? {
-                return Err(format!("the process ended: {status}").into());
+            if let Some(status) = self.child.try_wait()? {
+                let log = self.log.as_ref().map(fs::read_to_string).transpose()?.unwrap_or_default();
+                return Err(format!("the process ended ({status}): {}", log.trim()).into());
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -37,7 +41,7 @@ impl Process {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> Outcome<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes: u64 =
             line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?.parse()?;
@@ -47,7 +51,7 @@ impl Process {
     /// Processor time so far, of all threads.
     pub fn processor_time(&self) -> Outcome<Duration> {
         let mut nanoseconds = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             // A thread may end between the listing and the reading.
             let times = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
             nanoseconds += times.split_whitespace().next().map_or(Ok(0), str::parse::<u64>)?;
@@ -58,8 +62,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
