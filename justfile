@@ -18,6 +18,10 @@ services *args:
 fmt:
     cargo fmt
 
+# what docs/performance.md reports: `just bench --seconds 5`; takes minutes, and wants a quiet machine
+bench *args:
+    ./scripts/bench.sh "$@"
+
 # the compiler's and clippy's complaints
 lint:
     cargo clippy --all-targets -- -D warnings

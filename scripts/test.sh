@@ -183,7 +183,7 @@ as_postgres() {
   if [ "$(id -u)" != 0 ]; then "$@"; else (cd / && exec runuser -u postgres -- "$@"); fi
 }
 
-# A throwaway server. -F: it need not survive a power cut.
+# A throwaway server. -F: it need not survive a power cut (except for scripts/bench.sh, which wants the price of that).
 run_postgres() {
   local bin port=$1 data=$tmp/postgres/data
   bin=$(postgres_bin)
@@ -191,7 +191,8 @@ run_postgres() {
   if [ "$(id -u)" = 0 ]; then chown postgres "$tmp/postgres"; fi
   as_postgres "$bin/initdb" -D "$data" -U postgres --auth=trust --encoding=UTF8 --no-locale --no-sync
   as_postgres "$bin/pg_ctl" -D "$data" -l "$tmp/postgres/server.log" -w \
-    -o "-F -p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400" start
+    -o "${AGENTHOOK_TEST_POSTGRES_FLAGS--F} -p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=''" \
+    -o '-c max_connections=400' start
 }
 
 # The virtual environment that `agenthook quickstart` uses too: one per content of requirements.txt, `.ready` written
