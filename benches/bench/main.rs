@@ -80,7 +80,7 @@ async fn measure(arguments: &Arguments) -> Outcome<()> {
         }
         tables.push(table);
     }
-    println!("{}", report::machine(&setups, arguments).await);
+    println!("{}", report::machine(&setups, &scale, arguments.is_smoke()).await);
     tables.iter().for_each(|table| print!("\n{table}"));
     Ok(())
 }

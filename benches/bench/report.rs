@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::time::Duration;
 
-use crate::arguments::{Arguments, Phase};
+use crate::arguments::{Phase, Scale};
 use crate::database;
 use crate::deployment::Setup;
 
@@ -82,7 +82,7 @@ impl fmt::Display for Table {
 }
 
 /// What it was measured on, in a paragraph.
-pub async fn machine(setups: &[Setup], arguments: &Arguments) -> String {
+pub async fn machine(setups: &[Setup], scale: &Scale, smoke: bool) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let processor = read("/proc/cpuinfo");
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -99,8 +99,8 @@ pub async fn machine(setups: &[Setup], arguments: &Arguments) -> String {
         let server = database::describe(server).await.unwrap_or_else(|error| format!("Postgres: {error}"));
         text += &format!("; {server}");
     }
-    text += &format!("; {} s per phase, {} rounds.", arguments.seconds, arguments.rounds);
-    if arguments.is_smoke() || cfg!(debug_assertions) {
+    text += &format!("; {} s per phase, {} rounds.", scale.span.as_secs_f64(), scale.rounds);
+    if smoke || cfg!(debug_assertions) {
         text += " **A smoke test or a debug build: these numbers mean nothing.**";
     }
     text
