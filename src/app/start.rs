@@ -60,6 +60,7 @@ impl App {
             max_response_bytes: settings.max_llm_response_bytes,
         })
         .map_err(|error| StartError::Fault(format!("the HTTP client cannot be made: {error}")))?;
+        let queue = queue(&settings, role)?;
         let fresh = (!store.is_embedded()).then_some(FRESH);
         Ok(Self {
             settings,
@@ -67,7 +68,7 @@ impl App {
             cipher,
             clock,
             role,
-            queue: if role == Role::All { Queue::memory() } else { Queue::None },
+            queue,
             signal: Signal::local(),
             llm,
             agents: Agents::new(fresh),
@@ -76,6 +77,16 @@ impl App {
             draining: AtomicBool::new(false),
             _embedded_lock: lock,
         })
+    }
+}
+
+/// The queue that the settings name. That Redis is away now keeps nobody from starting.
+fn queue(settings: &Settings, role: Role) -> Result<Queue, SettingError> {
+    match (&settings.redis_url, role) {
+        (Some(url), _) => Queue::redis(url)
+            .map_err(|fault| SettingError { name: "REDIS_URL", problem: fault.to_string() }),
+        (None, Role::All) => Ok(Queue::memory()),
+        (None, Role::Api | Role::Worker) => Ok(Queue::None),
     }
 }
 

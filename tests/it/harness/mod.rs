@@ -7,6 +7,7 @@ mod hook;
 mod llm;
 mod process;
 mod raw_llm;
+mod redis;
 mod search;
 
 use std::net::TcpListener;
@@ -28,6 +29,7 @@ pub use hook::accept;
 pub use llm::{Llm, completion, completion_body, error, key_of};
 pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
+pub use self::redis::Redis;
 pub use search::{assert_clean, assert_files_clean, spellings};
 
 /// The admin key of every test server.
