@@ -83,8 +83,9 @@ impl App {
 /// The queue that the settings name. That Redis is away now keeps nobody from starting.
 fn queue(settings: &Settings, role: Role) -> Result<Queue, SettingError> {
     match (&settings.redis_url, role) {
-        (Some(url), _) => Queue::redis(url)
-            .map_err(|fault| SettingError { name: "REDIS_URL", problem: fault.to_string() }),
+        (Some(url), _) => {
+            Queue::redis(url).map_err(|fault| SettingError { name: "REDIS_URL", problem: fault.to_string() })
+        }
         (None, Role::All) => Ok(Queue::memory()),
         (None, Role::Api | Role::Worker) => Ok(Queue::None),
     }

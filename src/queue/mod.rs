@@ -13,9 +13,9 @@ use std::future::Future;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use self::redis::Redis;
 use crate::model::ExecutionId;
 use memory::Memory;
-use self::redis::Redis;
 
 pub use self::redis::{RedisReport, UrlFault, report};
 

@@ -1,15 +1,17 @@
 //! The doorbell on Redis: rings are heard, whatever becomes of Redis, and nothing piles up in it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use agenthook::config::SettingsArgs;
 use agenthook::model::ExecutionId;
 use agenthook::queue::{Queue, WINDOW};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Redis, eventually};
+use crate::harness::{Redis, Server, Setup, eventually};
 
 const SCHEDULED: &str = "agenthook:executions:scheduled";
 const ACTIVE: &str = "agenthook:executions:active";
@@ -59,20 +61,20 @@ impl Ears {
     }
 
     async fn have_heard(&self, count: usize) {
-        eventually(&format!("{count} rings are heard"), async || {
-            (self.heard().len() >= count).then_some(())
-        })
-        .await;
+        eventually(&format!("{count} rings are heard"), async || (self.heard().len() >= count).then_some(()))
+            .await;
     }
 
     /// Rings, in vain at first perhaps, until a ring is heard.
     async fn hear_again(&self, bell: &Queue) {
         let since = Instant::now();
-        let mut rung = Vec::new();
+        let rung = Mutex::new(HashSet::new());
         eventually("rings are heard again", async || {
-            rung.push(ExecutionId::new());
-            bell.ring(*rung.last().expect("one"));
+            let id = ExecutionId::new();
+            rung.lock().expect("nobody panicked").insert(id);
+            bell.ring(id);
             tokio::time::sleep(Duration::from_millis(30)).await;
+            let rung = rung.lock().expect("nobody panicked");
             self.heard().iter().any(|id| rung.contains(id)).then_some(())
         })
         .await;
@@ -97,10 +99,7 @@ async fn ring(redis: &Redis, queue: &Queue, count: usize) -> Vec<ExecutionId> {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-    eventually("the rings are in Redis", async || {
-        (waiting(redis) >= count.min(WINDOW)).then_some(())
-    })
-    .await;
+    eventually("the rings are in Redis", async || (waiting(redis) >= count.min(WINDOW)).then_some(())).await;
     rung
 }
 
@@ -489,4 +488,23 @@ async fn a_ping_tells_what_is_wrong_and_no_password() {
     assert!(problem.starts_with("Redis ") && !problem.contains('\n'), "{problem}");
     assert_eq!(Queue::None.ping().await, Ok(()));
     assert_eq!(Queue::memory().ping().await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_without_redis_says_what_it_misses_and_goes_on_when_it_comes() {
+    let mut redis = Redis::down();
+    let args = SettingsArgs { redis_url: Some(redis.url().into()), ..SettingsArgs::default() };
+    let server = Server::with(Setup { args, ..Setup::default() }).await;
+    let agent = server.agent().await;
+    let ready = async || server.api("GET", "/readyz", None).await;
+    let (status, problem) = ready().await;
+    assert_eq!(status, 503, "{problem}");
+    assert!(problem["detail"].as_str().expect("text").starts_with("queue: Redis "), "{problem}");
+    let waiting = agent.accepted(r#"{"n":1}"#).await;
+    redis.restart();
+    eventually("it is ready", async || (ready().await.0 == 200).then_some(())).await;
+    server.ended(&waiting).await;
+    agent.run(&server, r#"{"n":2}"#).await;
+    assert!(redis.keys() > 0, "its worker is there");
+    server.stop().await;
 }

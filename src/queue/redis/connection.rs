@@ -72,6 +72,9 @@ mod tests {
     fn tls_is_there() {
         let url = "rediss://user:password@host:6380/3".to_owned().into();
         let client = client(&url).expect("a URL with TLS");
-        assert!(matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+        assert!(matches!(
+            client.get_connection_info().addr(),
+            ConnectionAddr::TcpTls { insecure: false, .. }
+        ));
     }
 }

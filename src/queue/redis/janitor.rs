@@ -120,8 +120,8 @@ impl Janitor {
         Self { line: line.clone(), name: name.to_owned(), cursor: 0 }
     }
 
-    /// Makes Redis fit for the worker, before it starts.
-    pub(super) async fn welcome(&self) -> RedisResult<()> {
+    /// Makes Redis fit for the worker, before it starts. `empty` also throws out all that waits.
+    pub(super) async fn welcome(&self, empty: bool) -> RedisResult<()> {
         // apalis sets fields of this key at the start and never looks at it again. It is made beforehand, because
         // only a key that is there can be given an end.
         redis::pipe()
@@ -131,7 +131,7 @@ impl Janitor {
             .ignore()
             .exec_async(&mut self.line.connection.clone())
             .await?;
-        self.tidy().await
+        self.tidy(empty).await
     }
 
     /// Turn by turn, for as long as the worker lives.
@@ -146,7 +146,7 @@ impl Janitor {
     }
 
     async fn turn(&mut self) -> RedisResult<()> {
-        self.tidy().await?;
+        self.tidy(false).await?;
         self.forget_stale().await?;
         redis::cmd("EXPIRE")
             .arg(self.traces())
@@ -155,9 +155,10 @@ impl Janitor {
             .await
     }
 
-    async fn tidy(&self) -> RedisResult<()> {
+    /// `empty` throws out all that waits.
+    async fn tidy(&self, empty: bool) -> RedisResult<()> {
         let config = &self.line.config;
-        let mut healing = false;
+        let (mut healing, healed) = if empty { (true, 0) } else { (false, HEALED) };
         for _ in 0..ROUNDS {
             let (removed, overfull): (usize, bool) = TIDY
                 .key(config.done_jobs_set())
@@ -168,12 +169,14 @@ impl Janitor {
                 .arg(self.meta())
                 .arg(AT_ONCE)
                 .arg(OVERFULL)
-                .arg(HEALED)
+                .arg(healed)
                 .arg(u8::from(healing))
                 .invoke_async(&mut self.line.connection.clone())
                 .await?;
             if overfull && !healing {
-                tracing::warn!("more rings than fit into the queue: some are thrown away, the sweep makes up for it");
+                tracing::warn!(
+                    "more rings than fit into the queue: some are thrown away, the sweep makes up for it"
+                );
             }
             healing |= overfull;
             if removed < AT_ONCE {
@@ -222,8 +225,10 @@ impl Janitor {
             .key(self.meta())
             .arg(&self.name)
             .arg(u8::from(found == Found::Rung))
-            .invoke_async(&mut self.line.connection.clone())
-            .await
+            .invoke_async::<()>(&mut self.line.connection.clone())
+            .await?;
+        // It may have been the last one that could.
+        self.tidy(false).await
     }
 
     /// apalis's key for the worker.

@@ -23,9 +23,8 @@ pub struct RedisReport {
 /// What is wrong, without a word of the URL.
 pub async fn report(url: &SecretString) -> Result<RedisReport, String> {
     let client = client(url).map_err(|fault| fault.to_string())?;
-    let limits = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(PING));
+    let limits =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(PING));
     let told = async {
         let mut connection = client.get_multiplexed_async_connection_with_config(&limits).await?;
         redis::cmd("INFO").query_async::<InfoDict>(&mut connection).await

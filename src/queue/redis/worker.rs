@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A worker that lived this long was well: the pause is short again.
 const HEALTHY: Duration = Duration::from_secs(10);
+/// After so many short lives in a row, though Redis is there, all that waits in it is thrown out: there are rings that
+/// apalis cannot read (their data was evicted, say), and each life takes away only the few that it died of.
+const SHORT_LIVES: u32 = 3;
 /// After a stop and the end of the last call: how long Redis may take to hear what was answered, and then that the
 /// worker is gone.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -40,7 +43,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let under_way = TaskTracker::new();
-    let (mut pause, mut quiet) = (PAUSE, Quiet::default());
+    let (mut pause, mut quiet, mut short_lives) = (PAUSE, Quiet::default(), 0);
     // A worker whose end Redis does not know of yet.
     let mut grave: Option<Janitor> = None;
     while !stop.is_cancelled() {
@@ -49,10 +52,10 @@ where
             if let Some(dead) = &grave {
                 dead.bury(Found::Dropped).await?;
             }
-            grave = None;
-            // Before anything else: more rings than apalis stands would end this worker at once.
-            janitor.welcome().await?;
             grave = Some(janitor.clone());
+            // Before anything else: more rings than apalis stands would end this worker at once.
+            janitor.welcome(short_lives >= SHORT_LIVES).await?;
+            short_lives += 1;
             let keeper = AbortOnDropHandle::new(tokio::spawn(janitor.clone().keep()));
             let heard = hear(line, &janitor, wake.clone(), &stop, &under_way, &handler).await;
             drop(keeper);
@@ -70,7 +73,9 @@ where
         {
             tracing::warn!(%error, "the queue's worker ended; another one takes over when Redis is there");
         }
-        pause = if started.elapsed() >= HEALTHY { PAUSE } else { pause };
+        if started.elapsed() >= HEALTHY {
+            (pause, short_lives) = (PAUSE, 0);
+        }
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),

@@ -23,13 +23,13 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::redis::Redis;
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
 pub use hook::accept;
 pub use llm::{Llm, completion, completion_body, error, key_of};
 pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
-pub use self::redis::Redis;
 pub use search::{assert_clean, assert_files_clean, spellings};
 
 /// The admin key of every test server.
