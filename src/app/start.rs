@@ -45,6 +45,7 @@ impl App {
         if let Some(fault) = settings.admin_key.as_ref().and_then(config::admin_key_fault) {
             return Err(fault.into());
         }
+        let queue = queue(&settings, role)?;
         create_directories(&settings)?;
         let lock = lock_embedded(&settings)?;
         let keys = config::encryption_keys(&settings)?;
@@ -60,7 +61,6 @@ impl App {
             max_response_bytes: settings.max_llm_response_bytes,
         })
         .map_err(|error| StartError::Fault(format!("the HTTP client cannot be made: {error}")))?;
-        let queue = queue(&settings, role)?;
         let fresh = (!store.is_embedded()).then_some(FRESH);
         Ok(Self {
             settings,
