@@ -109,12 +109,16 @@ fn waiting(redis: &Redis) -> usize {
 
 /// Nothing is left but what says that a live worker is there.
 async fn clean(redis: &Redis, workers: usize) {
-    eventually("Redis is clean", async || {
-        // Each worker has a hash; together they have their set, and apalis a list of its queues.
-        let most = workers + usize::from(workers > 0) + 1;
-        (redis.keys() <= most && redis.ask::<usize>(&["HLEN", DATA]) == 0).then_some(())
-    })
-    .await;
+    // Each worker has a hash; together they have their set, and apalis a list of its queues.
+    let most = workers + usize::from(workers > 0) + 1;
+    for _ in 0..500 {
+        if redis.keys() <= most && redis.ask::<usize>(&["HLEN", DATA]) == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let left: Vec<String> = redis.ask(&["KEYS", "*"]);
+    panic!("{} keys are left: {:?}", left.len(), &left[..left.len().min(10)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -368,6 +372,7 @@ async fn a_panic_ends_its_own_call_only() {
     queue.ring(bad);
     ears.hear(bad).await;
     ears.hear_again(&queue).await;
+    clean(&redis, 1).await;
     assert_eq!(ears.stop().await.iter().filter(|id| **id == bad).count(), 1, "it is not rung again");
     clean(&redis, 0).await;
 }
@@ -403,6 +408,8 @@ async fn survives(mut redis: Redis, fault: impl AsyncFnOnce(&mut Redis)) {
     fault(&mut redis).await;
     ears.hear_again(&queue).await;
     assert_eq!(queue.ping().await, Ok(()));
+    // All that was rung before it is heard, or gone: rings keep their order.
+    clean(&redis, 1).await;
     ears.stop().await;
     clean(&redis, 0).await;
 }
