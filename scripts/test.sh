@@ -76,14 +76,16 @@ missing_packages() {
   command -v cc >/dev/null || printf 'gcc\nlibc6-dev\n'
   [ -n "$(find_python)" ] || printf 'python3\npython3-venv\n'
   [ -n "${AGENTHOOK_TEST_POSTGRES_URL:-}" ] || [ -n "$(postgres_bin)" ] || echo postgresql
+  # Tests start one each: they kill, stall and flush it.
+  command -v redis-server >/dev/null || echo redis-server
 }
 
 explain_missing() {
   cat >&2 <<TEXT
 test.sh: missing here, by Debian's names: $1
   Debian, Ubuntu   sudo apt-get install $1
-  Fedora           sudo dnf install gcc python3 postgresql-server
-  macOS            xcode-select --install; brew install python@3.13 postgresql@17
+  Fedora           sudo dnf install gcc python3 postgresql-server redis
+  macOS            xcode-select --install; brew install python@3.13 postgresql@17 redis
 Python must be 3.10 to 3.14. Instead of installing PostgreSQL you can point AGENTHOOK_TEST_POSTGRES_URL at a server.
 TEXT
   exit 1

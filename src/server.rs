@@ -120,6 +120,10 @@ async fn readyz(app: Data<App>) -> Result<HttpResponse, ApiError> {
         tracing::warn!(%error, "not ready");
         ApiError::unavailable("database: it does not answer")
     })?;
+    app.queue.ping().await.map_err(|problem| {
+        tracing::warn!(%problem, "not ready");
+        ApiError::unavailable(format!("queue: {problem}"))
+    })?;
     Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
 }
 
@@ -186,7 +190,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartErro
         Role::All | Role::Worker => Some(tokio::spawn(Worker::new(app.clone()).run(stop.clone()))),
     };
     let server = tokio::spawn(server);
-    tracing::info!(%address, database = ?app.settings.database_url, "ready");
+    tracing::info!(%address, database = ?app.settings.database_url, queue = ?app.queue, "ready");
     let worker = until_told(worker).await?;
     // Refuses new work, lets runs under way end, and only then closes the door: until the end there is somebody
     // to say 503 and why.
@@ -210,7 +214,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartErro
 pub async fn work(app: Arc<App>) -> Result<(), StartError> {
     let stop = CancellationToken::new();
     let worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
-    tracing::info!(database = ?app.settings.database_url, "ready");
+    tracing::info!(database = ?app.settings.database_url, queue = ?app.queue, "ready");
     let worker = until_told(Some(worker)).await?;
     tracing::info!("stopping: no new work is taken, runs under way may end");
     app.drain();

@@ -44,6 +44,7 @@ impl App {
         if let Some(fault) = settings.admin_key.as_ref().and_then(config::admin_key_fault) {
             return Err(fault.into());
         }
+        let queue = queue(&settings, role)?;
         create_directories(&settings)?;
         let lock = lock_embedded(&settings)?;
         let keys = config::encryption_keys(&settings)?;
@@ -73,7 +74,7 @@ impl App {
             cipher,
             clock,
             role,
-            queue: if role == Role::All { Queue::memory() } else { Queue::None },
+            queue,
             signal,
             llm,
             agents: caches.agents.clone(),
@@ -95,6 +96,17 @@ fn signal(settings: &Settings) -> Result<Signal, SettingError> {
         None => ("DATABASE_URL", Signal::postgres(database.expose_secret())),
     };
     signal.map_err(|fault| SettingError { name, problem: fault.to_string() })
+}
+
+/// The queue that the settings name. That Redis is away now keeps nobody from starting.
+fn queue(settings: &Settings, role: Role) -> Result<Queue, SettingError> {
+    match (&settings.redis_url, role) {
+        (Some(url), _) => {
+            Queue::redis(url).map_err(|fault| SettingError { name: "REDIS_URL", problem: fault.to_string() })
+        }
+        (None, Role::All) => Ok(Queue::memory()),
+        (None, Role::Api | Role::Worker) => Ok(Queue::None),
+    }
 }
 
 /// Makes the directories that the embedded database and the generated keys need.

@@ -5,13 +5,19 @@
 //! that names apalis.
 
 mod memory;
+mod redis;
 
+use std::fmt;
 use std::future::Future;
 
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use self::redis::Redis;
 use crate::model::ExecutionId;
 use memory::Memory;
+
+pub use self::redis::{RedisReport, UrlFault, report};
 
 /// Rung and not yet taken up, at most. The rest waits in the database, where the sweep finds it.
 pub const WINDOW: usize = 4000;
@@ -25,6 +31,8 @@ pub enum Queue {
     None,
     /// apalis's in-process queue.
     Memory(Memory),
+    /// apalis's queue on Redis: between any number of processes.
+    Redis(Redis),
 }
 
 impl Queue {
@@ -32,6 +40,25 @@ impl Queue {
     #[must_use]
     pub fn memory() -> Self {
         Self::Memory(Memory::new())
+    }
+
+    /// apalis's queue on Redis. Redis need not be there yet. Two installations on one Redis use different database
+    /// numbers. Call it on the runtime that lives as long as the process: the task that sends rings stays there.
+    ///
+    /// # Errors
+    /// The URL cannot be used.
+    pub fn redis(url: &SecretString) -> Result<Self, UrlFault> {
+        Redis::new(url).map(Self::Redis)
+    }
+
+    /// Which one it is, in one word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Memory(_) => "in-process",
+            Self::Redis(_) => "redis",
+        }
     }
 
     /// Whether only this process hears.
@@ -45,6 +72,27 @@ impl Queue {
         match self {
             Self::None => {}
             Self::Memory(queue) => queue.ring(id),
+            Self::Redis(queue) => queue.ring(id),
+        }
+    }
+
+    /// Has an idle worker look at once, and often for a while: somebody else has said that there is something.
+    pub fn wake(&self) {
+        match self {
+            // They are told by the ring itself.
+            Self::None | Self::Memory(_) => {}
+            Self::Redis(queue) => queue.wake(),
+        }
+    }
+
+    /// Whether rings can be heard; answers within 2 s.
+    ///
+    /// # Errors
+    /// What is wrong, for an operator: without URL or password.
+    pub async fn ping(&self) -> Result<(), String> {
+        match self {
+            Self::None | Self::Memory(_) => Ok(()),
+            Self::Redis(queue) => queue.ping().await,
         }
     }
 
@@ -59,7 +107,14 @@ impl Queue {
         match self {
             Self::None => stop.cancelled().await,
             Self::Memory(queue) => queue.work(stop, handler).await,
+            Self::Redis(queue) => queue.work(stop, handler).await,
         }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -91,7 +91,10 @@ impl Worker {
                 () = stop.cancelled() => return,
             };
             match heard {
-                Some(Heard::Hint(Hint::Due) | Heard::Missed) => self.wake.notify_one(),
+                Some(Heard::Hint(Hint::Due) | Heard::Missed) => {
+                    self.app.queue.wake();
+                    self.wake.notify_one();
+                }
                 Some(Heard::Hint(Hint::Agent(_) | Hint::Tenant(_) | Hint::ApiKeys)) => {}
                 None => return,
             }

@@ -24,6 +24,7 @@ mod litellm;
 mod llm_keys;
 mod management;
 mod process;
+mod queue_redis;
 mod runs;
 mod schema;
 mod secrets_stay_secret;

@@ -6,6 +6,7 @@
 mod database;
 mod keys;
 mod litellm;
+mod redis;
 mod settings;
 
 use clap::Args;
@@ -15,7 +16,7 @@ use super::failure::Failure;
 use super::output::{self, plain, table};
 use crate::config::SettingsArgs;
 
-/// Check the settings, the database, the encryption key and LiteLLM, and say what to do
+/// Check the settings, the database, Redis, the encryption key and LiteLLM, and say what to do
 ///
 /// Takes the settings of `agenthook serve`, from the same flags and environment variables. Changes nothing.
 #[derive(Args)]
@@ -92,6 +93,8 @@ async fn findings(args: SettingsArgs) -> Vec<Finding> {
     let mut findings = settings::check(&settings);
     let (found, store) = database::check(&settings).await;
     findings.extend(found);
+    // A module of ours, not the crate.
+    findings.extend(self::redis::check(&settings).await);
     findings.extend(keys::check(&settings, store.as_ref()).await);
     findings.extend(litellm::check(&settings, store.as_ref()).await);
     if let Some(store) = store {

@@ -7,6 +7,7 @@ mod hook;
 mod llm;
 mod process;
 mod raw_llm;
+mod redis;
 mod search;
 
 use std::net::TcpListener;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::redis::Redis;
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
 pub use hook::{accept, accept_many, accept_of};
