@@ -381,3 +381,38 @@ async fn doctor_before_and_after_the_first_migration() {
     let (status, _) = finding("admin key").await;
     assert_eq!(status, if database.url.starts_with("postgres") { "fail" } else { "ok" });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_secret_and_a_leaked_key_are_replaced_by_hand() {
+    let server = Server::start().await;
+    let (user, agent) = (User::of(&server), server.agent().await);
+    let secrets = async || user.run(&["agent", "secret", &agent.id, "--reveal"]).await.good();
+    let rotated = user.run(&["agent", "rotate-secret", &agent.id]).await.good();
+    let shown = secrets().await;
+    assert!(shown.contains(&agent.secret) && shown.lines().count() == 3, "{shown}");
+    let given =
+        ["agent", "rotate-secret", &agent.id, "--overlap", "0", "--webhook-secret-file", "-", "--json"];
+    let answer = parsed(&user.run_with(&given, format!("{SECRET}\n").as_bytes()).await.good());
+    assert_eq!(answer["webhook_secret"], SECRET);
+    assert!(!rotated.contains(SECRET) && rotated.lines().count() == 4, "{rotated}");
+    let shown = secrets().await;
+    assert!(shown.contains(SECRET) && shown.lines().count() == 2, "{shown}");
+    let too_long =
+        user.run(&["agent", "rotate-secret", &agent.id, "--overlap", "2592001"]).await.complaint(1);
+    assert!(too_long.contains("30 days"), "{too_long}");
+
+    let made = parsed(&user.run(&["key", "create", "--name", "pipeline", "--json"]).await.good());
+    let text = |field: &str| made[field].as_str().expect("text").to_owned();
+    let other = User::of(&server).with("AGENTHOOK_API_KEY", &text("key"));
+    let listed = other.run(&["key", "list"]).await.good();
+    assert!(listed.contains("pipeline") && listed.contains(&text("key_id")), "{listed}");
+    assert!(!listed.contains(&text("key")), "{listed}");
+    let deleted = user.run(&["key", "delete", &text("key_id")]).await.good();
+    assert_eq!(deleted.trim_end(), format!("deleted key {}", text("key_id")));
+    other.run(&["key", "list"]).await.complaint(1);
+    let id = parsed(&user.run(&["key", "list", "--json"]).await.good())["keys"][0]["key_id"].clone();
+    let last = user.run(&["key", "delete", id.as_str().expect("an id")]).await.complaint(1);
+    assert!(last.contains("make another admin key first"), "{last}");
+    let shown = user.run(&["key", "create", "--name", "last"]).await.good();
+    assert!(shown.contains("ahk_") && shown.contains("shown this once"), "{shown}");
+}

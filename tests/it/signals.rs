@@ -69,7 +69,7 @@ pub async fn cut_off(database: &Database) -> i64 {
 }
 
 /// Says it again and again until it is heard: what is said while nobody listens is lost, as it may be.
-async fn reaches(from: &Signal, to: &mut Listener, hint: &Hint) {
+pub async fn reaches(from: &Signal, to: &mut Listener, hint: &Hint) {
     for _ in 0..600 {
         from.send(hint.clone());
         let heard = async { while to.next().await != Some(Heard::Hint(hint.clone())) {} };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::harness::{ADMIN_KEY, Agent, Database, Llm, Server, Setup, eventually};
-use crate::signals::{OwnRedis, cut_off};
+use crate::signals::{OwnRedis, cut_off, reaches};
 use agenthook::clock::Clock;
 use agenthook::config::SettingsArgs;
 use agenthook::signal::Hint;
@@ -100,48 +100,28 @@ async fn every_change_holds(one: &Server, other: &Server) {
 async fn a_change_through_one_holds_in_the_other_within_a_second() {
     let Some((one, other)) = two(None).await else { return };
     every_change_holds(&one, &other).await;
-    every_change_holds_again(&one, &other, async || {
-        cut_off(&one.database).await;
-    })
-    .await;
 }
 
-/// The same while the hints are cut off again and again.
-async fn every_change_holds_again(one: &Server, other: &Server, cut: impl AsyncFn()) {
-    one.expect(204, "DELETE", &format!("/api/v1/agents/{}", one.agent().await.id), None).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn it_holds_while_hints_are_cut_off_again_and_again() {
+    let Some((one, other)) = two(None).await else { return };
     let cutting = async {
         loop {
-            cut().await;
+            cut_off(&one.database).await;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let agent = one.agent_with(json!({"tenant_id": "again"})).await;
-    let leaked = agent.through(other);
-    assert_eq!(leaked.post("{}").await.status, 202);
-    let changes = async {
-        let path = format!("/api/v1/agents/{}/webhook-secret/rotate", agent.id);
-        one.expect(200, "POST", &path, Some(json!({"overlap_seconds": 0}))).await;
-        holds_within_a_second("a rotation", async || refuses(&leaked, 401).await).await;
-    };
     tokio::select! {
-        () = changes => {}
+        () = every_change_holds(&one, &other) => {}
         () = cutting => {}
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_redis_it_holds_and_without_any_hint_too() {
+async fn redis_carries_the_hints_and_it_holds_when_they_are_all_lost() {
     let mut redis = OwnRedis::start();
     let Some((one, other)) = two(Some(redis.url(0))).await else { return };
-    let mut heard = other.app.signal.listen_to_changes();
-    eventually("a hint comes through", async || {
-        one.app.signal.send(Hint::ApiKeys);
-        Some(())
-    })
-    .await;
-    while heard.next().await != Some(agenthook::signal::Heard::Hint(Hint::ApiKeys)) {
-        one.app.signal.send(Hint::ApiKeys);
-    }
+    reaches(&one.app.signal, &mut other.app.signal.listen(), &Hint::ApiKeys).await;
     redis.kill();
     every_change_holds(&one, &other).await;
 }
@@ -215,6 +195,23 @@ async fn while_the_journal_cannot_be_read_everything_is_read_anew() {
     set_status(&one, &agent, "active").await;
     note(&one, &agent).await;
     eventually("the journal is read again", async || (!refuses(&agent, 403).await).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_pause_in_which_rows_may_have_gone_past_everything_is_read_anew() {
+    let database = Arc::new(Database::create().await);
+    if !database.is_postgres() {
+        eprintln!("only on Postgres: on SQLite there is no journal");
+        return;
+    }
+    let setup = Setup { clock: Clock::manual(), database: Some(database), ..Setup::default() };
+    let server = Server::with(setup).await;
+    let agent = server.agent().await;
+    assert_eq!(agent.post("{}").await.status, 202);
+    set_status(&server, &agent, "paused").await;
+    // To this process it is as if it had slept.
+    server.clock.advance(Duration::from_secs(31));
+    eventually("the truth comes out", async || refuses(&agent, 403).await.then_some(())).await;
 }
 
 async fn journal(server: &Server) -> i64 {
