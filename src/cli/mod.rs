@@ -17,6 +17,7 @@ mod output;
 mod paging;
 mod problem;
 mod quickstart;
+mod ready;
 mod send;
 mod serve;
 mod sign;
@@ -47,6 +48,7 @@ enum Command {
     Api(Box<serve::Api>),
     Worker(Box<serve::Worker>),
     Migrate(Box<serve::Migrate>),
+    Ready(ready::Ready),
     Tenant(tenant::Tenant),
     Agent(agent::Agent),
     Executions(executions::Executions),
@@ -68,6 +70,7 @@ pub async fn run() -> ExitCode {
         Command::Api(command) => command.run().await,
         Command::Worker(command) => command.run().await,
         Command::Migrate(command) => command.run().await,
+        Command::Ready(command) => command.run().await,
         Command::Tenant(command) => command.run().await,
         Command::Agent(command) => command.run().await,
         Command::Executions(command) => command.run().await,
