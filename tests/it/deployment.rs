@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Agent, Fleet, Llm, PostgresServer, RedisServer, Running, agenthook, client, eventually, find,
-    free_address, program, terminate,
+    Agent, Fleet, Llm, Member, PostgresServer, RedisServer, agenthook, client, eventually, find,
+    free_address, program,
 };
 
 fn root() -> PathBuf {
@@ -172,9 +172,9 @@ struct Places {
 
 impl Places {
     /// A service's command with its environment, on this machine. `address` stands for the one that it listens on.
-    fn start(&self, service: &Value, address: (&str, &str)) -> Command {
+    fn command(&self, service: &Value, address: (&str, &str)) -> Command {
         let mut command = agenthook(self.directory.path());
-        command.args(words(&service["command"])).stderr(Stdio::inherit());
+        command.args(words(&service["command"]));
         for (name, value) in environment(service) {
             command.env(name, self.here(&value, address));
         }
@@ -237,21 +237,24 @@ async fn what_compose_starts_runs_a_webhook_to_its_end() {
         directory: tempfile::tempdir().expect("a directory"),
     };
 
-    let migrated = places.start(&services["migrate"], ("", "")).status().expect("it starts");
-    assert!(migrated.success(), "the database is brought up to date");
-    let mut members: Vec<(Running, (&str, String), &Value)> = Vec::new();
-    for (name, there) in
-        [("worker", "127.0.0.1:8001"), ("worker", "127.0.0.1:8001"), ("api", "127.0.0.1:8000")]
-    {
-        let here = free_address().to_string();
-        let child: Child = places.start(&services[name], (there, &here)).spawn().expect("it starts");
-        members.push((Running(child), (there, here), &services[name]));
+    let migrated = places.command(&services["migrate"], ("", "")).output().expect("it starts");
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    let mut members: Vec<(Member, (&str, String), &Value)> = Vec::new();
+    for (name, service, there) in [
+        ("worker-1", "worker", "127.0.0.1:8001"),
+        ("worker-2", "worker", "127.0.0.1:8001"),
+        ("api", "api", "127.0.0.1:8000"),
+    ] {
+        let (service, here) = (&services[service], free_address().to_string());
+        let command = places.command(service, (there, &here));
+        let member = Member::start(command, name, format!("http://{here}"), places.directory.path());
+        members.push((member, (there, here), service));
     }
     for (_, (there, here), service) in &members {
         let healthy = async || places.is_healthy(service, (there, here)).then_some(());
         eventually("a member is healthy", healthy).await;
     }
-    let url = format!("http://{}", members[2].1.1);
+    let url = members[2].0.url.clone();
     let http = client();
     let admin = value("AGENTHOOK_ADMIN_KEY");
     let agent = Agent::create_as(&admin, &url, &http, json!({})).await;
@@ -267,10 +270,10 @@ async fn what_compose_starts_runs_a_webhook_to_its_end() {
     assert_eq!(llm.keys().await, [value("LITELLM_MASTER_KEY")], "to begin with");
 
     for (member, ..) in &members {
-        terminate(&member.0);
+        member.terminate();
     }
-    for (mut member, (there, here), service) in members {
-        assert_eq!(member.0.wait().expect("it ends").code(), Some(0), "SIGTERM ends it well");
+    for (member, (there, here), service) in members {
+        assert_eq!(member.wait().await.code(), Some(0), "SIGTERM ends {} well", member.name());
         assert!(!places.is_healthy(service, (there, &here)), "and then it is not healthy");
     }
 }

@@ -17,7 +17,8 @@ pub struct Member {
 }
 
 impl Member {
-    pub(super) fn start(mut command: Command, name: &str, url: String, directory: &Path) -> Self {
+    /// Starts a command of the binary; what it says is in a file of this directory.
+    pub fn start(mut command: Command, name: &str, url: String, directory: &Path) -> Self {
         let log = directory.join(format!("{name}.log"));
         let file = File::options().append(true).create(true).open(&log).expect("the fleet's directory");
         command.stdout(Stdio::null()).stderr(file);
