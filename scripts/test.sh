@@ -6,8 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 usage() {
   cat <<'TEXT'
 ./scripts/test.sh [--with-tools] [--no-install] [-- ARGS for cargo test]
-    Checks the format, lints, documentation and dependencies, then runs the unit tests, and the integration tests on
-    SQLite and on PostgreSQL. What they need is started on free ports and ended afterwards.
+    Checks the format, lints, documentation and dependencies, then runs the unit tests, and the integration tests three
+    times: on SQLite, on PostgreSQL, and on PostgreSQL with Redis. What they need is started on free ports and ended
+    afterwards.
       --with-tools   first installs cargo-deny and cargo-machete (compiles them: six minutes on two cores); without
                      them their checks are skipped
       --no-install   stops where a system package is missing instead of installing it (Debian, Ubuntu)
@@ -18,10 +19,13 @@ usage() {
 
 A variable that is set already is respected, and that service is not started:
     AGENTHOOK_TEST_POSTGRES_URL         a PostgreSQL server on which databases may be created
+    AGENTHOOK_TEST_REDIS_URL            a Redis with `databases 10000` that may be emptied
     AGENTHOOK_TEST_LITELLM_URL          a LiteLLM proxy with tests/litellm/config.yaml, and with it
     AGENTHOOK_TEST_LITELLM_MASTER_KEY   its master key, and
     AGENTHOOK_TEST_UPSTREAM_URL         the tests/litellm/fake_upstream.py behind it
-AGENTHOOK_TEST_DB (sqlite or postgres) tells the integration tests which database to use.
+(PostgreSQL's and Redis's programs must be there nevertheless: some tests stop and restart servers of their own.)
+AGENTHOOK_TEST_DB (sqlite or postgres) tells the integration tests which database to use, and AGENTHOOK_TEST_QUEUE=redis
+adds Redis to PostgreSQL.
 TEXT
 }
 
@@ -60,6 +64,16 @@ postgres_bin() {
   echo "$found"
 }
 
+# Redis, or Valkey, which is what it is called on Fedora.
+redis_server() {
+  command -v redis-server || command -v valkey-server || true
+}
+
+# Debian's `docker-compose`, or Docker's own plugin. No engine is needed: it only has to read docker-compose.yml.
+has_compose() {
+  command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1
+}
+
 # A Python that LiteLLM runs on and that can make virtual environments (Debian ships those two apart).
 find_python() {
   local name
@@ -75,18 +89,18 @@ find_python() {
 missing_packages() {
   command -v cc >/dev/null || printf 'gcc\nlibc6-dev\n'
   [ -n "$(find_python)" ] || printf 'python3\npython3-venv\n'
-  [ -n "${AGENTHOOK_TEST_POSTGRES_URL:-}" ] || [ -n "$(postgres_bin)" ] || echo postgresql
-  # Tests start one each: they kill, stall and flush it.
-  command -v redis-server >/dev/null || echo redis-server
+  [ -n "$(postgres_bin)" ] || echo postgresql
+  [ -n "$(redis_server)" ] || echo redis-server
+  has_compose || echo docker-compose
 }
 
 explain_missing() {
   cat >&2 <<TEXT
 test.sh: missing here, by Debian's names: $1
   Debian, Ubuntu   sudo apt-get install $1
-  Fedora           sudo dnf install gcc python3 postgresql-server redis
-  macOS            xcode-select --install; brew install python@3.13 postgresql@17 redis
-Python must be 3.10 to 3.14. Instead of installing PostgreSQL you can point AGENTHOOK_TEST_POSTGRES_URL at a server.
+  Fedora           sudo dnf install gcc python3 postgresql-server valkey docker-compose
+  macOS            xcode-select --install; brew install python@3.13 postgresql@17 redis docker-compose
+Python must be 3.10 to 3.14. docker-compose is needed without an engine: it only reads docker-compose.yml.
 TEXT
   exit 1
 }
@@ -118,7 +132,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/agenthook-test.XXXXXX")
 chmod 755 "$tmp" # PostgreSQL runs as another user when this runs as root
 logs=$PWD/.agenthook/logs
 jobs=() # process groups to end
-postgres_job='' litellm_job=''
+postgres_job='' redis_job='' redis_port='' litellm_job=''
 
 # Starts a function or command in a process group of its own: Ctrl-C does not reach it, and it can be ended as a whole.
 background() {
@@ -197,6 +211,13 @@ run_postgres() {
     -o '-c max_connections=400' start
 }
 
+# As many databases as there will ever be tests: each takes a number of its own.
+run_redis() {
+  mkdir "$tmp/redis"
+  cd "$tmp/redis"
+  exec "$(redis_server)" --port "$1" --bind 127.0.0.1 --databases 10000 --save '' --appendonly no
+}
+
 # The virtual environment that `agenthook quickstart` uses too: one per content of requirements.txt, `.ready` written
 # last. The lock is the file's (flock), so it ends with the process, however that ends.
 prepare_venv() {
@@ -231,6 +252,12 @@ start_services() {
     background "$tmp/postgres.log" run_postgres "$port"
     postgres_job=$!
     export AGENTHOOK_TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
+  fi
+  if [ -z "${AGENTHOOK_TEST_REDIS_URL:-}" ]; then
+    port=$(free_port)
+    background "$tmp/redis.log" run_redis "$port"
+    redis_job=$! redis_port=$port
+    export AGENTHOOK_TEST_REDIS_URL="redis://127.0.0.1:$port/0"
   fi
   if [ -z "${AGENTHOOK_TEST_LITELLM_URL:-}" ]; then
     background "$tmp/upstream.log" "$python" tests/litellm/fake_upstream.py
@@ -268,6 +295,15 @@ await_services() {
     die 'PostgreSQL did not start: its log is above.'
   fi
   postgres_job=''
+  if [ -n "$redis_job" ]; then
+    until (exec 3<>"/dev/tcp/127.0.0.1/$redis_port") 2>/dev/null; do
+      if ! kill -0 "$redis_job" 2>/dev/null; then
+        cat "$tmp/redis.log" >&2
+        die 'Redis did not start: its log is above.'
+      fi
+      sleep 0.1
+    done
+  fi
   if [ -n "$litellm_job" ]; then
     until "$python" - "$AGENTHOOK_TEST_LITELLM_URL/health/liveliness" <<'PY'; do litellm_lives; sleep 0.3; done
 import sys, urllib.request
@@ -322,4 +358,6 @@ phase 'unit tests' cargo test --lib --bins ${args[@]+"${args[@]}"}
 phase 'services' await_services
 AGENTHOOK_TEST_DB=sqlite phase 'integration tests on SQLite' cargo test --test it ${args[@]+"${args[@]}"}
 AGENTHOOK_TEST_DB=postgres phase 'integration tests on PostgreSQL' cargo test --test it ${args[@]+"${args[@]}"}
+AGENTHOOK_TEST_DB=postgres AGENTHOOK_TEST_QUEUE=redis phase 'integration tests on PostgreSQL with Redis' \
+  cargo test --test it ${args[@]+"${args[@]}"}
 say "all green in $SECONDS s"

@@ -101,9 +101,15 @@ fn routes(routes: &mut ServiceConfig) {
                 .route(get().to(executions::get))
                 .default_service(route().to(|| only("GET"))),
         )
-        .service(resource("/healthz").route(get().to(healthz)).default_service(route().to(|| only("GET"))))
-        .service(resource("/readyz").route(get().to(readyz)).default_service(route().to(|| only("GET"))))
+        .configure(health)
         .default_service(route().to(nowhere));
+}
+
+/// What supervisors ask: all that a worker answers.
+fn health(routes: &mut ServiceConfig) {
+    routes
+        .service(resource("/healthz").route(get().to(healthz)).default_service(route().to(|| only("GET"))))
+        .service(resource("/readyz").route(get().to(readyz)).default_service(route().to(|| only("GET"))));
 }
 
 /// `GET /healthz`: the process is up.
@@ -166,13 +172,32 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
     Ok(server)
 }
 
-/// Opens the listen address, before anything else is started.
+/// Answers for a worker's health on an open listener, and nothing else.
+fn listen_for_health(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
+    let app = Data::from(app);
+    let server = HttpServer::new(move || {
+        Actix::new()
+            .app_data(app.clone())
+            .wrap(from_fn(with_request_id))
+            .configure(health)
+            .default_service(route().to(nowhere))
+    })
+    .workers(1)
+    .client_request_timeout(HEADER_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN_S)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    Ok(server)
+}
+
+/// Opens the listen address that a setting names, before anything else is started.
 ///
 /// # Errors
 /// It is in use, or not this machine's.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+pub fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
-        .map_err(|error| StartError::Fault(format!("AGENTHOOK_BIND: {address} cannot be used: {error}")))
+        .map_err(|error| StartError::Fault(format!("{setting}: {address} cannot be used: {error}")))
 }
 
 /// API, and in the all-in-one the worker too, until SIGTERM or Ctrl-C.
@@ -207,11 +232,15 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartErro
     Ok(())
 }
 
-/// The worker alone, until SIGTERM or Ctrl-C.
+/// The worker alone, until SIGTERM or Ctrl-C. On `health`, if there is one, it says how it is, to the very end.
 ///
 /// # Errors
-/// The worker ended by itself.
-pub async fn work(app: Arc<App>) -> Result<(), StartError> {
+/// The worker ended by itself, or the listener cannot be used.
+pub async fn work(app: Arc<App>, health: Option<TcpListener>) -> Result<(), StartError> {
+    let health = health.map(|listener| listen_for_health(app.clone(), listener)).transpose();
+    let health = health
+        .map_err(|error| StartError::Fault(format!("AGENTHOOK_HEALTH_BIND cannot be used: {error}")))?
+        .map(|server| (server.handle(), tokio::spawn(server)));
     let stop = CancellationToken::new();
     let worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
     tracing::info!(database = ?app.settings.database_url, queue = ?app.queue, "ready");
@@ -221,6 +250,10 @@ pub async fn work(app: Arc<App>) -> Result<(), StartError> {
     stop.cancel();
     if let Some(worker) = worker {
         let _ = worker.await;
+    }
+    if let Some((handle, server)) = health {
+        handle.stop(true).await;
+        let _ = server.await;
     }
     app.store.close().await;
     tracing::info!("stopped");

@@ -53,7 +53,11 @@ impl App {
             problem: fault.to_string(),
         })?;
         let store = open_store(&settings).await?;
-        first_admin(&settings, &store, &clock).await?;
+        match role {
+            Role::All | Role::Api => first_admin(&settings, &store, &clock).await?,
+            // Nobody comes in here, so it needs no admin key; but without tables it could only complain.
+            Role::Worker => store.ping().await.map_err(no_tables)?,
+        }
         let llm = LlmClient::new(LlmSettings {
             base_url: settings.litellm_base_url.clone(),
             platform_key: settings.platform_key.clone(),
@@ -167,16 +171,18 @@ async fn open_store(settings: &Settings) -> Result<Store, StartError> {
     Ok(store)
 }
 
+/// What a database says that was never brought up to date.
+fn no_tables(error: crate::store::Error) -> StartError {
+    StartError::Fault(format!("the database has not our tables (run `agenthook migrate`?): {error}"))
+}
+
 /// Makes sure that somebody can get in.
 async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Result<(), StartError> {
-    let fault = |error| {
-        StartError::Fault(format!("the database has not our tables (run `agenthook migrate`?): {error}"))
-    };
     if let Some(key) = &settings.admin_key {
         let hash = key_hash(key.expose_secret().as_bytes());
-        return store.add_api_key(&hash, &admin("AGENTHOOK_ADMIN_KEY", clock)).await.map_err(fault);
+        return store.add_api_key(&hash, &admin("AGENTHOOK_ADMIN_KEY", clock)).await.map_err(no_tables);
     }
-    if store.has_any_api_key().await.map_err(fault)? {
+    if store.has_any_api_key().await.map_err(no_tables)? {
         return Ok(());
     }
     if !store.is_embedded() {
@@ -189,7 +195,7 @@ async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Resul
     }
     let key = config::generate_api_key();
     let hash = key_hash(key.expose_secret().as_bytes());
-    store.add_api_key(&hash, &admin("generated at the first start", clock)).await.map_err(fault)?;
+    store.add_api_key(&hash, &admin("generated at the first start", clock)).await.map_err(no_tables)?;
     // On standard output, not in the log: logs are kept, this is shown once.
     println!("Admin API key (shown once, keep it): {}", key.expose_secret());
     Ok(())

@@ -47,6 +47,11 @@ impl ApiArgs {
         Ok(Api { key: Some(key), ..self.anonymous()? })
     }
 
+    /// A server that nothing but the URL is known of.
+    pub(super) fn at(server: Option<String>) -> Self {
+        Self { server, api_key: None, json: false }
+    }
+
     /// The server's URL as it was given.
     pub(super) fn server(&self) -> Option<&str> {
         self.server.as_deref().map(str::trim).filter(|text| !text.is_empty())
@@ -101,6 +106,11 @@ impl Api {
         self.ask(self.request(method, path).json(body)).await
     }
 
+    /// `/readyz` of this process, which is given so long to answer.
+    pub(super) async fn ready(&self, patience: Duration) -> Result<Answer, Failure> {
+        self.ask(self.http.get(self.url(&["readyz"])).timeout(patience)).await
+    }
+
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, Failure> {
         self.ask(self.request(Method::DELETE, path)).await
     }
@@ -141,9 +151,9 @@ impl Api {
         request.send().await.map_err(|error| {
             let url = self.base.as_str().trim_end_matches('/');
             Failure::Fault(if error.is_timeout() {
-                format!("{url} did not answer within {} s", TIMEOUT.as_secs())
+                format!("{url} did not answer in time")
             } else if error.is_connect() {
-                format!("cannot reach {url}: is `agenthook serve` running there? (AGENTHOOK_URL says where)")
+                format!("cannot reach {url}: is agenthook running there? (AGENTHOOK_URL says where)")
             } else {
                 format!("{url}: {}", chain(&error.without_url()))
             })

@@ -18,6 +18,7 @@ mod output;
 mod paging;
 mod problem;
 mod quickstart;
+mod ready;
 mod send;
 mod serve;
 mod sign;
@@ -48,6 +49,7 @@ enum Command {
     Api(Box<serve::Api>),
     Worker(Box<serve::Worker>),
     Migrate(Box<serve::Migrate>),
+    Ready(ready::Ready),
     Tenant(tenant::Tenant),
     Agent(agent::Agent),
     Key(api_key::ApiKey),
@@ -70,6 +72,7 @@ pub async fn run() -> ExitCode {
         Command::Api(command) => command.run().await,
         Command::Worker(command) => command.run().await,
         Command::Migrate(command) => command.run().await,
+        Command::Ready(command) => command.run().await,
         Command::Tenant(command) => command.run().await,
         Command::Agent(command) => command.run().await,
         Command::Key(command) => command.run().await,

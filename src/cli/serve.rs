@@ -33,10 +33,11 @@ pub(super) struct Api {
     settings: SettingsArgs,
 }
 
-/// Run what is due, without listening: for several processes on Postgres
+/// Run what is due, without taking webhooks: for several processes on Postgres
 ///
 /// Start as many as you like, with the same settings as `agenthook api`. Work is shared out between them; one that
-/// dies is replaced by the others within 30 s. SIGTERM lets calls under way end first.
+/// dies is replaced by the others within 30 s. SIGTERM lets calls under way end first. With --health-bind it
+/// answers /healthz and /readyz.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \
     DATABASE_URL=postgres://… REDIS_URL=redis://… AGENTHOOK_ENCRYPTION_KEYS=… LITELLM_API_KEY=sk-… agenthook worker")]
@@ -70,7 +71,7 @@ impl Api {
 async fn listen(settings: SettingsArgs, role: Role) -> Result<(), Failure> {
     let settings = settings.resolve().map_err(StartError::from)?;
     telemetry::start(&settings);
-    let listener = server::bind(settings.bind)?;
+    let listener = server::bind("AGENTHOOK_BIND", settings.bind)?;
     let app = App::start(settings, Clock::system(), role).await?;
     Ok(server::serve(Arc::new(app), listener).await?)
 }
@@ -79,8 +80,12 @@ impl Worker {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let settings = self.settings.resolve().map_err(StartError::from)?;
         telemetry::start(&settings);
+        let health = match settings.health_bind {
+            Some(address) => Some(server::bind("AGENTHOOK_HEALTH_BIND", address)?),
+            None => None,
+        };
         let app = App::start(settings, Clock::system(), Role::Worker).await?;
-        Ok(server::work(Arc::new(app)).await?)
+        Ok(server::work(Arc::new(app), health).await?)
     }
 }
 

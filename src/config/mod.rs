@@ -40,6 +40,10 @@ pub struct SettingsArgs {
     #[arg(long, env = "AGENTHOOK_BIND", value_name = "ADDR:PORT")]
     pub bind: Option<String>,
 
+    /// Where `agenthook worker` answers /healthz and /readyz; the others do so under AGENTHOOK_BIND [default: nowhere]
+    #[arg(long, env = "AGENTHOOK_HEALTH_BIND", value_name = "ADDR:PORT")]
+    pub health_bind: Option<String>,
+
     /// The URL under which senders reach this server, shown in webhook URLs [default: http://BIND]
     #[arg(long, env = "AGENTHOOK_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -112,6 +116,7 @@ pub struct Settings {
     pub litellm_base_url: Url,
     pub platform_key: Option<SecretString>,
     pub bind: SocketAddr,
+    pub health_bind: Option<SocketAddr>,
     pub public_url: Url,
     pub data_dir: PathBuf,
     pub encryption_keys: Option<SecretString>,
@@ -172,12 +177,12 @@ impl SettingsArgs {
     pub fn resolve(self) -> Result<Settings, SettingError> {
         let data_dir =
             self.data_dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| "./data".into());
-        let bind: SocketAddr = parse(
-            "AGENTHOOK_BIND",
-            self.bind,
-            "127.0.0.1:8000",
-            "an address and a port such as 127.0.0.1:8000",
-        )?;
+        const ADDRESS: &str = "an address and a port such as 127.0.0.1:8000";
+        let bind: SocketAddr = parse("AGENTHOOK_BIND", self.bind, "127.0.0.1:8000", ADDRESS)?;
+        let health_bind = match filled(self.health_bind) {
+            Some(text) => Some(parse("AGENTHOOK_HEALTH_BIND", Some(text), "", ADDRESS)?),
+            None => None,
+        };
         let log_format = match filled(self.log_format).as_deref() {
             None => None,
             Some("text") => Some(LogFormat::Text),
@@ -200,6 +205,7 @@ impl SettingsArgs {
             platform_key: secret(self.litellm_api_key).or_else(|| secret(self.litellm_master_key)),
             public_url: http_url("AGENTHOOK_PUBLIC_URL", self.public_url, &format!("http://{bind}"))?,
             bind,
+            health_bind,
             encryption_keys: secret(self.encryption_keys),
             admin_key: secret(self.admin_key),
             max_body_bytes: number(
@@ -365,6 +371,7 @@ mod tests {
     fn a_wrong_value_is_one_line_that_names_the_setting() {
         let cases = [
             SettingsArgs { bind: Some("localhost".into()), ..SettingsArgs::default() },
+            SettingsArgs { health_bind: Some("8001".into()), ..SettingsArgs::default() },
             SettingsArgs { database_url: Some("mysql://x".into()), ..SettingsArgs::default() },
             SettingsArgs { litellm_base_url: Some("ftp://x".into()), ..SettingsArgs::default() },
             SettingsArgs { log_format: Some("xml".into()), ..SettingsArgs::default() },

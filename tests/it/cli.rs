@@ -209,6 +209,19 @@ async fn a_failed_execution_ends_the_wait_with_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ready_tells_a_supervisor_in_one_line() {
+    let server = Server::start().await;
+    let ask = ["ready", "--url", &server.url];
+    assert_eq!(User::nobody().run(&ask).await.good(), "ready\n");
+    server.app.drain();
+    let draining = User::nobody().run(&ask).await.complaint(1);
+    assert!(draining.starts_with("503 unavailable: draining"), "{draining}");
+    let nobody = User::nobody().run(&["ready", "--url", "http://127.0.0.1:1"]).await.complaint(1);
+    assert!(nobody.starts_with("cannot reach http://127.0.0.1:1"), "{nobody}");
+    assert!(User::nobody().run(&["ready", "--url", "8001"]).await.complaint(2).contains("8001"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_page_by_page_and_whole() {
     let server = Server::start().await;
     let agent = server.agent().await;

@@ -1,7 +1,7 @@
 //! The integration tests: one binary, a file per story, real parts.
 //!
-//! `AGENTHOOK_TEST_DB=sqlite|postgres` picks the database; `scripts/test.sh` runs both and starts what they
-//! need. One story: `./scripts/test.sh --services -- cargo test --test it webhook`.
+//! `AGENTHOOK_TEST_DB=sqlite|postgres` picks the database, and `AGENTHOOK_TEST_QUEUE=redis` adds Redis;
+//! `scripts/test.sh` runs all three and starts what they need. One story: `./scripts/test.sh --services -- cargo test --test it webhook`.
 
 mod harness;
 
@@ -11,6 +11,7 @@ mod api_keys;
 mod calls;
 mod cli;
 mod dedupe;
+mod deployment;
 mod docs;
 mod examples;
 mod executions;
@@ -30,6 +31,7 @@ mod schema;
 mod secrets_stay_secret;
 mod signals;
 mod takeover;
+mod teamwork;
 mod two_processes;
 mod webhook;
 mod webhook_secrets;

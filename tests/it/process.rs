@@ -9,8 +9,8 @@ use agenthook::model::SecretEncoding;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    ADMIN_KEY, Database, Llm, PLATFORM_KEY, Running, agenthook, client, completion, free_address, ready,
-    sign, terminate,
+    ADMIN_KEY, Database, ENCRYPTION_KEY, Llm, PLATFORM_KEY, Running, agenthook, client, completion,
+    free_address, ready, sign, terminate,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +127,8 @@ async fn every_202_survives_kill_9() {
         command.args(["serve", "--bind", &address.to_string()]).stdout(Stdio::null()).stderr(Stdio::piped());
         command.envs([("DATABASE_URL", database.url.as_str()), ("AGENTHOOK_ADMIN_KEY", ADMIN_KEY)]);
         command.envs([("LITELLM_BASE_URL", llm.url().as_str()), ("LITELLM_API_KEY", PLATFORM_KEY)]);
-        command.env("AGENTHOOK_ENCRYPTION_KEYS", "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=");
+        command.env("AGENTHOOK_ENCRYPTION_KEYS", ENCRYPTION_KEY);
+        command.env("REDIS_URL", database.redis_url.as_deref().unwrap_or_default());
         Running(command.env("AGENTHOOK_LOG", "error").spawn().expect("starts"))
     };
     let mut server = start();

@@ -196,10 +196,11 @@ fn listener(asked: Option<String>) -> Result<TcpListener, Failure> {
     if let Some(text) = asked.filter(|text| !text.trim().is_empty()) {
         let args = SettingsArgs { bind: Some(text), ..SettingsArgs::default() };
         let address = args.resolve().map_err(StartError::from)?.bind;
-        return Ok(server::bind(address)?);
+        return Ok(server::bind("AGENTHOOK_BIND", address)?);
     }
-    let any = || server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    Ok(server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL_PORT))).or_else(|_| any())?)
+    let any = || server::bind("AGENTHOOK_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    Ok(server::bind("AGENTHOOK_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL_PORT)))
+        .or_else(|_| any())?)
 }
 
 fn step(number: usize, text: &str) -> Result<(), Failure> {

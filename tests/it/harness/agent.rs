@@ -4,7 +4,7 @@ use agenthook::model::{SchemeName, SecretEncoding};
 use agenthook::signature::{Scheme, SigningKey};
 use serde_json::{Value, json};
 
-use super::Server;
+use super::{ADMIN_KEY, Server};
 
 /// An agent and its secret.
 #[derive(Clone)]
@@ -45,6 +45,20 @@ impl Answer {
 
 impl Agent {
     pub(super) async fn create(server: &Server, fields: Value) -> Self {
+        Self::create_at(&server.url, &server.http, fields).await
+    }
+
+    /// On any server with the tests' admin key.
+    pub async fn create_at(url: &str, http: &reqwest::Client, fields: Value) -> Self {
+        Self::create_as(ADMIN_KEY, url, http, fields).await
+    }
+
+    /// On any server.
+    pub async fn create_as(key: &str, url: &str, http: &reqwest::Client, fields: Value) -> Self {
+        let api = async |path: &str, body: Value| {
+            let request = http.post(format!("{url}{path}")).bearer_auth(key).json(&body);
+            Answer::of(request.send().await.expect("the server answers")).await
+        };
         let mut agent = json!({
             "tenant_id": "acme", "name": "Triage", "system_prompt": "You triage tickets.",
             "llm_config": {"model": "gpt-4o-mini"}, "trigger": {"type": "webhook"},
@@ -53,16 +67,17 @@ impl Agent {
             agent[name] = value.clone();
         }
         let tenant = json!({"tenant_id": agent["tenant_id"]});
-        let (status, _) = server.api("POST", "/api/v1/tenants", Some(tenant)).await;
-        assert!(matches!(status, 201 | 409), "the tenant is there");
-        let (status, body) = server.api("POST", "/api/v1/agents", Some(agent)).await;
-        assert_eq!(status, 201, "{body}");
+        let answer = api("/api/v1/tenants", tenant).await;
+        assert!(matches!(answer.status, 201 | 409), "the tenant is there: {}", answer.text);
+        let answer = api("/api/v1/agents", agent).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let body = answer.body;
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         Self {
             id: text("agent_id"),
             secret: text("webhook_secret"),
             webhook_url: text("webhook_url"),
-            http: server.http.clone(),
+            http: http.clone(),
         }
     }
 

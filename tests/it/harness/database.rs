@@ -7,10 +7,14 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
+use super::redis_server::redis_number;
+
 /// A fresh, empty database.
 pub struct Database {
     pub url: String,
     pub dir: TempDir,
+    /// The Redis of all who share this database, where the run is one with Redis.
+    pub redis_url: Option<String>,
     /// On Postgres: the server that it is to be dropped from.
     server: Option<PgConnectOptions>,
 }
@@ -35,7 +39,7 @@ impl Database {
     pub fn sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite://{}", dir.path().join("agenthook.db").display());
-        Self { url, dir, server: None }
+        Self { url, dir, redis_url: None, server: None }
     }
 
     /// A new database on the test command's Postgres.
@@ -52,7 +56,7 @@ impl Database {
         let mut url: url::Url = server.parse().expect("a Postgres URL");
         url.set_path(&name);
         let dir = tempfile::tempdir().expect("a temporary directory");
-        Self { url: url.into(), dir, server: Some(options) }
+        Self { url: url.into(), dir, redis_url: redis_number().await, server: Some(options) }
     }
 
     pub fn is_postgres(&self) -> bool {

@@ -3,12 +3,19 @@
 
 mod agent;
 mod database;
+mod fleet;
 mod hook;
 mod llm;
+mod many_calls;
+mod member;
+mod postgres_server;
 mod process;
 mod raw_llm;
 mod redis;
+mod redis_server;
 mod search;
+mod server_dir;
+mod tally;
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, Once};
@@ -26,16 +33,26 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use self::redis::Redis;
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
+pub use fleet::Fleet;
 pub use hook::{accept, accept_many, accept_of};
 pub use llm::{Llm, completion, completion_body, error, key_of};
+pub use many_calls::ManyCalls;
+pub use member::Member;
+pub use postgres_server::PostgresServer;
 pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
+pub use redis_server::RedisServer;
 pub use search::{assert_clean, assert_files_clean, spellings};
+pub use server_dir::{find, program};
+pub use tally::Tally;
 
 /// The admin key of every test server.
 pub const ADMIN_KEY: &str = "ahk_test-admin-key-0123456789abcdef";
 /// The platform's LLM key of every test server.
 pub const PLATFORM_KEY: &str = "sk-platform-0123456789";
+
+/// What encrypts secrets in every test server.
+pub const ENCRYPTION_KEY: &str = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=";
 
 /// A running server.
 pub struct Server {
@@ -101,8 +118,11 @@ impl Server {
         };
         let mut args = setup.args;
         args.database_url.get_or_insert_with(|| database.url.clone());
+        if args.redis_url.is_none() {
+            args.redis_url = database.redis_url.clone().map(Into::into);
+        }
         args.data_dir.get_or_insert_with(|| database.dir.path().to_owned());
-        args.encryption_keys.get_or_insert_with(|| "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=".into());
+        args.encryption_keys.get_or_insert_with(|| ENCRYPTION_KEY.into());
         args.admin_key.get_or_insert_with(|| ADMIN_KEY.into());
         args.litellm_base_url.get_or_insert_with(|| llm.url());
         if args.litellm_api_key.is_none() {
