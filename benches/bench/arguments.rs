@@ -15,6 +15,9 @@ pub struct Arguments {
     /// Times that the bare server and agenthook take turns; the median counts
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
+    /// Connections that send at once
+    #[arg(long, default_value_t = 64)]
+    pub connections: usize,
     /// 5,000 calls in flight as well, beside 2,000
     #[arg(long)]
     pub full: bool,
@@ -88,7 +91,12 @@ impl Arguments {
             };
         }
         let in_flight = if self.full { vec![2000, 5000] } else { vec![2000] };
-        Scale { span: Duration::from_secs_f64(self.seconds), rounds: self.rounds, connections: 64, in_flight }
+        Scale {
+            span: Duration::from_secs_f64(self.seconds),
+            rounds: self.rounds,
+            connections: self.connections,
+            in_flight,
+        }
     }
 
     /// Whether nothing is to be measured really.

@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
+use super::relay::{Relay, through_relay};
 use super::{Error, Result};
 
 /// How long a caller waits for a connection before the database counts as gone.
@@ -21,7 +23,7 @@ pub(super) enum Db {
     /// One writer, because SQLite has one writer: the queue for it is ours and fair, not `SQLITE_BUSY`.
     Sqlite { write: SqlitePool, read: SqlitePool },
     /// Any number of processes.
-    Postgres(PgPool),
+    Postgres { pool: PgPool, _relay: Relay },
 }
 
 /// A transaction that may write.
@@ -35,7 +37,7 @@ macro_rules! on_read {
     ($store:expr, |$conn:ident| $body:expr) => {
         match &$store.db {
             $crate::store::db::Db::Sqlite { read: $conn, .. } => $body,
-            $crate::store::db::Db::Postgres($conn) => $body,
+            $crate::store::db::Db::Postgres { pool: $conn, .. } => $body,
         }
     };
 }
@@ -45,7 +47,7 @@ macro_rules! on_write {
     ($store:expr, |$conn:ident| $body:expr) => {
         match &$store.db {
             $crate::store::db::Db::Sqlite { write: $conn, .. } => $body,
-            $crate::store::db::Db::Postgres($conn) => $body,
+            $crate::store::db::Db::Postgres { pool: $conn, .. } => $body,
         }
     };
 }
@@ -105,19 +107,23 @@ impl Db {
     }
 
     async fn open_postgres(url: &str, max_connections: u32) -> Result<Self> {
+        let options: PgConnectOptions = url.parse().map_err(Error::from)?;
+        // Without the relay first: it cannot tell why there is no connection.
+        PgConnection::connect_with(&options).await?.close().await?;
+        let (options, relay) = through_relay(options);
         let pool = sqlx::postgres::PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect(url)
+            .connect_with(options)
             .await?;
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres { pool, _relay: relay })
     }
 
     /// Applies what is missing of `migrations/`. On Postgres an advisory lock keeps starting processes apart.
     pub async fn migrate(&self) -> std::result::Result<(), sqlx::migrate::MigrateError> {
         match self {
             Self::Sqlite { write, .. } => self.migrator().run(write).await,
-            Self::Postgres(pool) => self.migrator().run(pool).await,
+            Self::Postgres { pool, .. } => self.migrator().run(pool).await,
         }
     }
 
@@ -125,7 +131,7 @@ impl Db {
     pub fn migrator(&self) -> sqlx::migrate::Migrator {
         match self {
             Self::Sqlite { .. } => sqlx::migrate!("migrations/sqlite"),
-            Self::Postgres(_) => sqlx::migrate!("migrations/postgres"),
+            Self::Postgres { .. } => sqlx::migrate!("migrations/postgres"),
         }
     }
 
@@ -134,7 +140,7 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
         })
     }
 
@@ -144,7 +150,7 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, .. } => pool.close().await,
         }
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod executions;
 mod group;
 mod ledger;
+mod relay;
 mod rotation;
 mod row;
 mod secrets;
@@ -113,7 +114,7 @@ impl Store {
         ];
         let own: &[&str] = match &self.db {
             Db::Sqlite { .. } => &[accept::INSERT_SQLITE],
-            Db::Postgres(_) => &[
+            Db::Postgres { .. } => &[
                 accept::INSERT_POSTGRES,
                 api_keys::LOCK_POSTGRES,
                 ledger::BEGIN_POSTGRES,
