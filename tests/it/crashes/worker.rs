@@ -52,7 +52,7 @@ async fn with_a_new_one_when_the_lease_has_ended() {
     let load = Load::on(&fleet.agent(&api).await);
     let in_flight = kill_in_mid_call(&[&doomed], &llm, &load).await;
     let sent = load.end().await;
-    eventually("the lease has ended", async || (leases(&database).await == 0).then_some(())).await;
+    eventually("the lease has ended", async || leases(&database).await.filter(|left| *left == 0)).await;
     let came = Instant::now();
     let _new = fleet.again(&doomed).await;
     let tally = fleet.tally(&api, sent.accepted).await;
@@ -60,11 +60,11 @@ async fn with_a_new_one_when_the_lease_has_ended() {
     assert_one_crash(&tally, in_flight);
 }
 
-/// Leases that hold.
-async fn leases(database: &Database) -> i64 {
-    let mut connection = PgConnection::connect(&database.url).await.expect("it answers");
+/// Leases that hold. `None`: Postgres has no time for us.
+async fn leases(database: &Database) -> Option<i64> {
+    let mut connection = PgConnection::connect(&database.url).await.ok()?;
     let holding = "SELECT count(*) FROM workers WHERE lease_until > now()";
-    sqlx::query_scalar(holding).fetch_one(&mut connection).await.expect("a number")
+    sqlx::query_scalar(holding).fetch_one(&mut connection).await.ok()
 }
 
 async fn with_everybody_else() {
