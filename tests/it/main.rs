@@ -10,6 +10,7 @@ mod answers;
 mod api_keys;
 mod calls;
 mod cli;
+mod crashes;
 mod dedupe;
 mod deployment;
 mod docs;

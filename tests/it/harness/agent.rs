@@ -114,6 +114,16 @@ impl Agent {
         self.post_with(body, &[]).await
     }
 
+    /// Signs and posts to a server that may be away or fall in the middle: then there is no answer.
+    pub async fn try_post(&self, body: &str) -> Option<(u16, Value)> {
+        let request = self.http.post(&self.webhook_url).body(body.to_owned());
+        let request = request.header("content-type", "application/json");
+        let request = request.header("x-hub-signature-256", self.signature(body.as_bytes()));
+        let answer = request.send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.json().await.ok()?))
+    }
+
     /// Signs and posts with further headers.
     pub async fn post_with(&self, body: impl AsRef<[u8]>, headers: &[(&str, &str)]) -> Answer {
         let signature = self.signature(body.as_ref());

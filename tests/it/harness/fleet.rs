@@ -19,6 +19,8 @@ pub struct Fleet {
     database_url: String,
     redis_url: Option<String>,
     settings: Vec<(String, String)>,
+    /// What a member has to say yes to before it counts as started.
+    started_when: &'static str,
     started: AtomicUsize,
     directory: TempDir,
 }
@@ -37,6 +39,7 @@ impl Fleet {
             database_url: database_url.to_owned(),
             redis_url: redis_url.map(str::to_owned),
             settings: Vec::new(),
+            started_when: "/readyz",
             started: AtomicUsize::new(0),
             directory: tempfile::tempdir().expect("a directory"),
         }
@@ -47,26 +50,41 @@ impl Fleet {
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Redis is away and stays away: nobody is waited for to be ready, for nobody ever says so.
+    pub fn has_no_redis(&mut self) {
+        self.started_when = "/healthz";
+    }
+
     /// Starts an api, and waits until it is ready.
     pub async fn api(&self) -> Member {
-        let address = free_address().to_string();
-        self.start("api", &[("AGENTHOOK_BIND", &address)], &address).await
+        self.start("api", &free_address().to_string()).await
     }
 
     /// Starts a worker, and waits until it is ready.
     pub async fn worker(&self) -> Member {
-        let address = free_address().to_string();
-        self.start("worker", &[("AGENTHOOK_HEALTH_BIND", &address)], &address).await
+        self.start("worker", &free_address().to_string()).await
     }
 
-    async fn start(&self, role: &str, settings: &[(&str, &str)], address: &str) -> Member {
+    /// Starts an all-in-one, and waits until it is ready.
+    pub async fn serve(&self) -> Member {
+        self.start("serve", &free_address().to_string()).await
+    }
+
+    /// Starts the next process in the place of one that ended: the same role at the same address.
+    pub async fn again(&self, ended: &Member) -> Member {
+        assert!(ended.has_ended().is_some(), "{} is still there", ended.name());
+        let (role, _) = ended.name().split_once('-').expect("a role and a number");
+        self.start(role, ended.url.trim_start_matches("http://")).await
+    }
+
+    async fn start(&self, role: &str, address: &str) -> Member {
         let mut command = self.command(role);
-        command.envs(settings.iter().copied());
+        command.env(if role == "worker" { "AGENTHOOK_HEALTH_BIND" } else { "AGENTHOOK_BIND" }, address);
         let name = format!("{role}-{}", self.started.fetch_add(1, Ordering::SeqCst) + 1);
         let member = Member::start(command, &name, format!("http://{address}"), self.directory.path());
         eventually(&format!("{name} is ready"), async || {
             assert!(member.has_ended().is_none(), "{name} has ended");
-            self.is_ready(&member).await.then_some(())
+            self.says_yes(&member, self.started_when).await.then_some(())
         })
         .await;
         member
@@ -86,7 +104,11 @@ impl Fleet {
 
     /// Whether `/readyz` of a member says yes.
     pub async fn is_ready(&self, member: &Member) -> bool {
-        let answer = self.http.get(format!("{}/readyz", member.url)).send().await;
+        self.says_yes(member, "/readyz").await
+    }
+
+    async fn says_yes(&self, member: &Member, path: &str) -> bool {
+        let answer = self.http.get(format!("{}{path}", member.url)).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 

@@ -10,6 +10,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::{Data, Json};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::eventually;
 use super::llm::completion_body;
@@ -36,9 +37,11 @@ struct Book {
     calls: Mutex<Vec<SeenCall>>,
     in_flight: AtomicUsize,
     peak: AtomicUsize,
+    /// Calls with this text in them are not answered until the word changes.
+    held: watch::Sender<Option<String>>,
 }
 
-/// A call is in flight until it is answered, or its caller has gone.
+/// A call is in flight until its time is over: the server does not notice that a caller died.
 struct InFlight(Data<Book>);
 
 impl Drop for InFlight {
@@ -68,9 +71,14 @@ impl ManyCalls {
         Arc::new(Self { url, book, server: handle })
     }
 
-    /// Holds the calls that come from now on for this time.
-    pub fn takes(&self, delay: Duration) {
-        self.book.delay_ms.store(delay.as_millis() as u64, Ordering::SeqCst);
+    /// From now on, calls with this text in them are not answered until [`ManyCalls::let_go`].
+    pub fn hold(&self, text: &str) {
+        self.book.held.send_replace(Some(text.to_owned()));
+    }
+
+    /// Whatever is held is answered, and nothing is held any more.
+    pub fn let_go(&self) {
+        self.book.held.send_replace(None);
     }
 
     /// Every call so far, in the order in which they came.
@@ -85,6 +93,14 @@ impl ManyCalls {
     /// As many as ever were in flight at once.
     pub fn peak(&self) -> usize {
         self.book.peak.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many calls have come.
+    pub async fn called(&self, calls: usize) {
+        eventually(&format!("{calls} calls have come"), async || {
+            (self.book.calls.lock().expect("nobody panicked").len() >= calls).then_some(())
+        })
+        .await;
     }
 
     /// Waits until so many calls are in flight.
@@ -112,10 +128,13 @@ async fn complete(request: HttpRequest, body: Json<Value>, book: Data<Book>) -> 
         call_id: header("x-litellm-call-id"),
         body: body.into_inner(),
     };
+    let text = call.body.to_string();
     book.calls.lock().expect("nobody panicked").push(call);
     let now = book.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
     book.peak.fetch_max(now, Ordering::SeqCst);
     let _in_flight = InFlight(book.clone());
     tokio::time::sleep(Duration::from_millis(book.delay_ms.load(Ordering::SeqCst))).await;
+    let is_free = |held: &Option<String>| held.as_ref().is_none_or(|held| !text.contains(held.as_str()));
+    let _ = book.held.subscribe().wait_for(is_free).await;
     HttpResponse::Ok().json(completion_body("done"))
 }

@@ -4,8 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use super::server_dir::{ended, signal};
+
+/// Told to stop, a process has ended by then, whatever it was doing.
+const STOP: Duration = Duration::from_secs(30);
 
 /// The process. It dies with its handle, and a failing test shows what it said.
 pub struct Member {
@@ -56,6 +60,22 @@ impl Member {
     /// How it ended, if it has.
     pub fn has_ended(&self) -> Option<ExitStatus> {
         self.child.lock().expect("nobody panicked").try_wait().expect("a child")
+    }
+
+    /// SIGTERM, and its whole end: in time, and well.
+    pub async fn ends_well(&self) {
+        let began = Instant::now();
+        self.terminate();
+        assert_eq!(self.wait().await.code(), Some(0), "{} ends well", self.name);
+        assert!(began.elapsed() < STOP, "{} took {:?} to end", self.name, began.elapsed());
+    }
+
+    /// Its memory at present, in KiB, where the system tells.
+    pub fn memory_kib(&self) -> Option<u64> {
+        let id = self.child.lock().expect("nobody panicked").id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
     }
 
     /// What it has said so far.

@@ -51,15 +51,6 @@ impl Tally {
         self.traces.len()
     }
 
-    /// How many ended with each status.
-    pub fn statuses(&self) -> BTreeMap<String, usize> {
-        let mut statuses = BTreeMap::new();
-        for trace in self.traces.values() {
-            *statuses.entry(trace["status"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-        }
-        statuses
-    }
-
     /// The trace of one.
     pub fn trace(&self, execution_id: &str) -> &Value {
         &self.traces[execution_id]
@@ -73,6 +64,33 @@ impl Tally {
     /// Calls beyond the first of each execution.
     pub fn extra_calls(&self) -> usize {
         self.traces.keys().map(|id| self.calls.get(id).copied().unwrap_or_default().saturating_sub(1)).sum()
+    }
+
+    /// The error codes of the attempts of one, `fine` for none.
+    pub fn codes(&self, execution_id: &str) -> Vec<&str> {
+        let codes = self.attempts(execution_id).iter();
+        codes.map(|attempt| attempt["error"]["code"].as_str().unwrap_or("fine")).collect()
+    }
+
+    /// Those that took more than one attempt.
+    pub fn repeated(&self) -> Vec<&str> {
+        let repeated = self.traces.keys().filter(|id| self.attempts(id).len() > 1);
+        repeated.map(String::as_str).collect()
+    }
+
+    /// How long they waited for a worker, half of them at most, in ms.
+    pub fn median_wait_ms(&self) -> u64 {
+        let mut waits: Vec<_> =
+            self.traces.values().map(|trace| trace["timing"]["queue_ms"].as_u64().expect("a time")).collect();
+        waits.sort_unstable();
+        waits[waits.len() / 2]
+    }
+
+    /// An end is an end: nothing of it changes afterwards.
+    pub async fn assert_still_so(&self, fleet: &Fleet, api: &Member) {
+        for (id, trace) in &self.traces {
+            assert_eq!(fleet.trace(api, id).await.as_ref(), Some(trace), "what has ended stays as it is");
+        }
     }
 
     /// Everything ended well, and each call has its row, written before it: exactly one of them a success.
