@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::harness::{ADMIN_KEY, Agent, Database, Llm, Server, Setup, eventually};
-use crate::signals::{OwnRedis, cut_off, reaches};
+use crate::harness::{ADMIN_KEY, Agent, Database, Llm, RedisServer, Server, Setup, eventually};
+use crate::signals::{cut_off, reaches};
 use agenthook::clock::Clock;
 use agenthook::config::SettingsArgs;
 use agenthook::signal::Hint;
@@ -119,8 +119,8 @@ async fn it_holds_while_hints_are_cut_off_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_carries_the_hints_and_it_holds_when_they_are_all_lost() {
-    let mut redis = OwnRedis::start();
-    let Some((one, other)) = two(Some(redis.url(0))).await else { return };
+    let redis = RedisServer::start().await;
+    let Some((one, other)) = two(Some(redis.url())).await else { return };
     reaches(&one.app.signal, &mut other.app.signal.listen(), &Hint::ApiKeys).await;
     redis.kill();
     every_change_holds(&one, &other).await;
