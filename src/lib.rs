@@ -23,7 +23,7 @@
 //!
 //! - [`app`]: everything opened once and shared, and the caches of the hot path
 //! - [`config`]: the settings, checked before anything starts
-//! - [`telemetry`]: log lines, for people or machines
+//! - [`telemetry`]: log lines, for people or machines; [`quiet`] keeps one trouble from filling them
 //! - [`cipher`]: secrets at rest
 //! - [`clock`]: the time, as an argument
 //! - [`model`]: the nouns and their rules, without I/O
@@ -41,6 +41,7 @@ pub mod ingress;
 pub mod llm;
 pub mod model;
 pub mod queue;
+pub mod quiet;
 pub mod schema;
 pub mod server;
 pub mod signal;

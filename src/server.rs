@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
 use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource, route};
 use actix_web::{App as Actix, HttpResponse, HttpServer, web};
@@ -216,20 +216,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) -> Result<(), StartErro
     };
     let server = tokio::spawn(server);
     tracing::info!(%address, database = ?app.settings.database_url, queue = ?app.queue, "ready");
-    let worker = until_told(worker).await?;
-    // Refuses new work, lets runs under way end, and only then closes the door: until the end there is somebody
-    // to say 503 and why.
-    tracing::info!("stopping: no new work is taken, runs under way may end");
-    app.drain();
-    stop.cancel();
-    if let Some(worker) = worker {
-        let _ = worker.await;
-    }
-    handle.stop(true).await;
-    let _ = server.await;
-    app.store.close().await;
-    tracing::info!("stopped");
-    Ok(())
+    until_stopped(&app, worker, stop, Some((handle, server))).await
 }
 
 /// The worker alone, until SIGTERM or Ctrl-C. On `health`, if there is one, it says how it is, to the very end.
@@ -244,14 +231,25 @@ pub async fn work(app: Arc<App>, health: Option<TcpListener>) -> Result<(), Star
     let stop = CancellationToken::new();
     let worker = tokio::spawn(Worker::new(app.clone()).run(stop.clone()));
     tracing::info!(database = ?app.settings.database_url, queue = ?app.queue, "ready");
-    let worker = until_told(Some(worker)).await?;
+    until_stopped(&app, Some(worker), stop, health).await
+}
+
+/// Waits for the signal to stop, and stops: refuses new work, lets runs under way end, and only then closes the door:
+/// until the end there is somebody to say 503 and why.
+async fn until_stopped(
+    app: &App,
+    worker: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+    door: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+) -> Result<(), StartError> {
+    let worker = until_told(worker).await?;
     tracing::info!("stopping: no new work is taken, runs under way may end");
     app.drain();
     stop.cancel();
     if let Some(worker) = worker {
         let _ = worker.await;
     }
-    if let Some((handle, server)) = health {
+    if let Some((handle, server)) = door {
         handle.stop(true).await;
         let _ = server.await;
     }

@@ -36,7 +36,7 @@ pub(super) struct Api {
 /// Run what is due, without taking webhooks: for several processes on Postgres
 ///
 /// Start as many as you like, with the same settings as `agenthook api`. Work is shared out between them; one that
-/// dies is replaced by the others within 30 s. SIGTERM lets calls under way end first. With --health-bind it
+/// dies is replaced by the others within 35 s. SIGTERM lets calls under way end first. With --health-bind it
 /// answers /healthz and /readyz.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \

@@ -20,7 +20,8 @@ pub struct SettingsArgs {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// The apalis queue and the signals between processes: `redis://…` [default: none, the in-process queue]
+    /// The apalis queue and the signals between processes: `redis://…` [default: none, the in-process queue]. Two
+    /// installations on one Redis use different database numbers
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<SecretString>,
 

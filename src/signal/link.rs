@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::{Ears, Heard, Hint, text};
+use crate::quiet::Quiet;
 
 /// Hints in one message. With the longest ids this stays below the 8,000 bytes that NOTIFY takes.
 const BATCH: usize = 64;
@@ -21,8 +22,6 @@ pub(super) const SILENCE: Duration = Duration::from_secs(10);
 /// The first pause before another connection is tried; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Troubles of the same kind are logged this often at most.
-const COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Why nothing gets through.
 pub(super) type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -52,14 +51,16 @@ pub(super) async fn tell(
     mut waiting: mpsc::Receiver<Hint>,
     due: Arc<AtomicBool>,
 ) {
-    let (mut hints, mut complaint) = (Vec::with_capacity(BATCH), Complaint::default());
+    let (mut hints, mut quiet) = (Vec::with_capacity(BATCH), Quiet::default());
     while waiting.recv_many(&mut hints, BATCH).await > 0 {
         // From here on a new one is news again.
         due.store(false, Ordering::SeqCst);
         let message = text::write(&name, &hints);
         hints.clear();
-        if let Err(fault) = patiently(link.say(&message)).await {
-            complaint.make("hints to other processes are lost; they look by themselves", &fault);
+        if let Err(fault) = patiently(link.say(&message)).await
+            && quiet.may_speak()
+        {
+            tracing::warn!(%fault, "hints to other processes are lost; they look by themselves");
         }
         sleep(PACE).await;
     }
@@ -67,7 +68,7 @@ pub(super) async fn tell(
 
 /// Listens for ever, over one connection after the other.
 pub(super) async fn listen(link: impl Link, name: String, ears: Ears) {
-    let (mut pause, mut complaint) = (FIRST_PAUSE, Complaint::default());
+    let (mut pause, mut quiet) = (FIRST_PAUSE, Quiet::default());
     loop {
         let fault = match patiently(link.open()).await {
             Ok(mut ear) => {
@@ -79,7 +80,9 @@ pub(super) async fn listen(link: impl Link, name: String, ears: Ears) {
             }
             Err(fault) => fault,
         };
-        complaint.make("hints of other processes are not heard; this one looks by itself", &fault);
+        if quiet.may_speak() {
+            tracing::warn!(%fault, "hints of other processes are not heard; this one looks by itself");
+        }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -104,17 +107,4 @@ async fn hear(ear: &mut impl Ear, name: &str, ears: &Ears) -> Fault {
 
 async fn patiently<T>(what: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     timeout(PATIENCE, what).await.unwrap_or_else(|elapsed| Err(elapsed.into()))
-}
-
-/// Says a trouble that may go on for hours, and says it seldom.
-#[derive(Default)]
-struct Complaint(Option<Instant>);
-
-impl Complaint {
-    fn make(&mut self, what: &str, fault: &Fault) {
-        if self.0.is_none_or(|last| last.elapsed() >= COMPLAINT) {
-            self.0 = Some(Instant::now());
-            tracing::warn!(%fault, "{what}");
-        }
-    }
 }

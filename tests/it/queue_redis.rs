@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Redis, Server, Setup, eventually};
+use crate::harness::{RedisServer, Server, Setup, eventually};
 
 const SCHEDULED: &str = "agenthook:executions:scheduled";
 const ACTIVE: &str = "agenthook:executions:active";
@@ -19,7 +19,7 @@ const DATA: &str = "agenthook:executions:data";
 const WORKERS: &str = "agenthook:executions:workers";
 
 /// The bell of one process.
-fn bell(redis: &Redis) -> Queue {
+fn bell(redis: &RedisServer) -> Queue {
     Queue::redis(&redis.url().into()).expect("a URL")
 }
 
@@ -89,7 +89,7 @@ impl Ears {
 }
 
 /// Rings and waits until Redis has it all, or as much as fits.
-async fn ring(redis: &Redis, queue: &Queue, count: usize) -> Vec<ExecutionId> {
+async fn ring(redis: &RedisServer, queue: &Queue, count: usize) -> Vec<ExecutionId> {
     let mut rung = Vec::new();
     for left in (0..count).rev() {
         let id = ExecutionId::new();
@@ -103,12 +103,12 @@ async fn ring(redis: &Redis, queue: &Queue, count: usize) -> Vec<ExecutionId> {
     rung
 }
 
-fn waiting(redis: &Redis) -> usize {
+fn waiting(redis: &RedisServer) -> usize {
     redis.ask::<usize>(&["ZCARD", SCHEDULED]) + redis.ask::<usize>(&["LLEN", ACTIVE])
 }
 
 /// Nothing is left but what says that a live worker is there.
-async fn clean(redis: &Redis, workers: usize) {
+async fn clean(redis: &RedisServer, workers: usize) {
     // Each worker has a hash; together they have their set, and apalis a list of its queues.
     let most = workers + usize::from(workers > 0) + 1;
     for _ in 0..500 {
@@ -123,7 +123,7 @@ async fn clean(redis: &Redis, workers: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_of_20_000_leaves_a_window_in_redis_and_drains() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     ring(&redis, &queue, 20_000).await;
     assert_eq!(waiting(&redis), WINDOW, "the rest is left to the sweep");
@@ -138,7 +138,7 @@ async fn a_backlog_of_20_000_leaves_a_window_in_redis_and_drains() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_that_was_overrun_heals() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     // More than apalis's fetch stands, as many processes could push at once.
     let overrun = "for i = 1, 9000 do
         redis.call('ZADD', KEYS[1], 1, i) redis.call('HSET', KEYS[2], i, 'x') redis.call('RPUSH', KEYS[3], 'a' .. i)
@@ -153,7 +153,7 @@ async fn a_window_that_was_overrun_heals() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_ring_is_heard_once_by_one_of_two_workers() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     let slowly = |_| tokio::time::sleep(Duration::from_millis(2));
     let (one, other) = (Ears::that(bell(&redis), slowly), Ears::that(bell(&redis), slowly));
@@ -181,7 +181,7 @@ async fn each_ring_is_heard_once_by_one_of_two_workers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_leaves_what_it_has_taken_to_others() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     ring(&redis, &queue, 2000).await;
     let first = Ears::that(bell(&redis), |_| tokio::time::sleep(Duration::from_millis(5)));
@@ -197,7 +197,7 @@ async fn a_worker_that_stops_leaves_what_it_has_taken_to_others() {
 }
 
 /// The slowest of some idle wake-ups. Several workers wait at once, each on a database of its own.
-async fn slowest(redis: &Redis, wake: bool) -> Duration {
+async fn slowest(redis: &RedisServer, wake: bool) -> Duration {
     let mut walks = Vec::new();
     for database in 0..10 {
         let queue = Queue::redis(&redis.url_of(database + 10 * u8::from(wake)).into()).expect("a URL");
@@ -237,7 +237,7 @@ async fn slowest(redis: &Redis, wake: bool) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_idle_wake_ups_take_less_than_100_ms_each() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     for wake in [true, false] {
         // Other tests may keep the machine from anything for 100 ms; not three times in a row.
         let mut tries = Vec::new();
@@ -251,7 +251,7 @@ async fn a_hundred_idle_wake_ups_take_less_than_100_ms_each() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_runs_leave_redis_no_larger_than_the_window() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     ring(&redis, &queue, WINDOW).await;
     let (window, keys) = (redis.memory(), redis.keys());
@@ -272,7 +272,7 @@ async fn ten_thousand_runs_leave_redis_no_larger_than_the_window() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn starts_without_number_leave_nothing_behind() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     for _ in 0..20 {
         let queue = bell(&redis);
         let ears = Ears::of(queue.clone());
@@ -287,7 +287,7 @@ async fn starts_without_number_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ring_that_was_left_lying_for_an_hour_is_forgotten() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let long_ago = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_000_000, 0)).to_string();
     redis.ask::<()>(&["HSET", DATA, &long_ago, "whatever"]);
     redis.ask::<()>(&["HSET", &format!("agenthook:executions:meta:{long_ago}"), "attempts", "0"]);
@@ -297,7 +297,7 @@ async fn a_ring_that_was_left_lying_for_an_hour_is_forgotten() {
 }
 
 /// Says that all workers were last seen long ago, as they would be after the time that makes orphans.
-fn age_workers(redis: &Redis) {
+fn age_workers(redis: &RedisServer) {
     for name in redis.ask::<Vec<String>>(&["ZRANGE", WORKERS, "0", "-1"]) {
         redis.ask::<()>(&["ZADD", WORKERS, "1", &name]);
     }
@@ -305,7 +305,7 @@ fn age_workers(redis: &Redis) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_longer_than_the_orphan_time_rings_twice_and_ends_well() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     let (open, gate) = watch::channel(false);
     let first = Ears::that(queue.clone(), move |_| {
@@ -331,7 +331,7 @@ async fn a_drain_longer_than_the_orphan_time_rings_twice_and_ends_well() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_without_a_word_strands_nothing() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     let url = redis.url();
     let (tell, mut told) = watch::channel(false);
@@ -365,7 +365,7 @@ async fn a_worker_that_dies_without_a_word_strands_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_ends_its_own_call_only() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     let bad = ExecutionId::new();
     let ears = Ears::that(queue.clone(), move |id| async move { assert!(id != bad, "the bad one") });
@@ -379,7 +379,7 @@ async fn a_panic_ends_its_own_call_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_apalis_cannot_read_stops_nobody() {
-    let redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     let ears = Ears::of(queue.clone());
     ears.hear_again(&queue).await;
@@ -396,7 +396,7 @@ async fn what_apalis_cannot_read_stops_nobody() {
 }
 
 /// What can happen to a Redis, with a worker and a bell at it.
-async fn survives(mut redis: Redis, fault: impl AsyncFnOnce(&mut Redis)) {
+async fn survives(redis: RedisServer, fault: impl AsyncFnOnce(&RedisServer)) {
     let queue = bell(&redis);
     let ears = Ears::of(bell(&redis));
     if redis.is_up() {
@@ -405,7 +405,7 @@ async fn survives(mut redis: Redis, fault: impl AsyncFnOnce(&mut Redis)) {
             queue.ring(ExecutionId::new());
         }
     }
-    fault(&mut redis).await;
+    fault(&redis).await;
     ears.hear_again(&queue).await;
     assert_eq!(queue.ping().await, Ok(()));
     // All that was rung before it is heard, or gone: rings keep their order.
@@ -416,32 +416,32 @@ async fn survives(mut redis: Redis, fault: impl AsyncFnOnce(&mut Redis)) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rings_are_heard_again_when_redis_comes_after_us() {
-    survives(Redis::down(), async |redis| {
+    survives(RedisServer::down(), async |redis| {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        redis.restart();
+        redis.start_again().await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rings_are_heard_again_after_redis_was_killed_and_came_back_with_old_data() {
-    survives(Redis::start(), async |redis| {
+    survives(RedisServer::start().await, async |redis| {
         redis.save();
         redis.kill();
         tokio::time::sleep(Duration::from_secs(3)).await;
-        redis.restart();
+        redis.start_again().await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rings_are_heard_again_after_redis_came_back_empty() {
-    survives(Redis::start(), async |redis| redis.restart()).await;
+    survives(RedisServer::start().await, async |redis| redis.restart().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rings_are_heard_again_after_redis_was_stalled_for_5_s() {
-    survives(Redis::start(), async |redis| {
+    survives(RedisServer::start().await, async |redis| {
         redis.stall();
         tokio::time::sleep(Duration::from_secs(5)).await;
         redis.go_on();
@@ -451,9 +451,9 @@ async fn rings_are_heard_again_after_redis_was_stalled_for_5_s() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rings_are_heard_again_after_redis_was_flushed() {
-    survives(Redis::start(), async |redis| {
+    survives(RedisServer::start().await, async |redis| {
         for _ in 0..3 {
-            redis.flush();
+            redis.flush().await;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
@@ -462,12 +462,12 @@ async fn rings_are_heard_again_after_redis_was_flushed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_does_not_wait_for_a_redis_that_is_away() {
-    for fault in [Redis::kill as fn(&mut Redis), |redis| redis.stall()] {
-        let mut redis = Redis::start();
+    for fault in [RedisServer::kill as fn(&RedisServer), |redis| redis.stall()] {
+        let redis = RedisServer::start().await;
         let queue = bell(&redis);
         let ears = Ears::of(queue.clone());
         ears.hear_again(&queue).await;
-        fault(&mut redis);
+        fault(&redis);
         // Also while it is being rung.
         queue.ring(ExecutionId::new());
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -478,14 +478,14 @@ async fn a_stop_does_not_wait_for_a_redis_that_is_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ping_tells_what_is_wrong_and_no_password() {
-    let mut redis = Redis::start();
+    let redis = RedisServer::start().await;
     let queue = bell(&redis);
     assert_eq!((queue.ping().await, queue.name()), (Ok(()), "redis"));
     redis.stall();
     assert_eq!(queue.ping().await, Err("Redis does not answer within 2 s".into()));
     redis.go_on();
     eventually("it answers", async || queue.ping().await.ok()).await;
-    redis.restart();
+    redis.restart().await;
     assert_eq!(queue.ping().await, Ok(()), "a connection that is made again is no fault");
     let wrong = redis.url().replace("redis://", "redis://:hunter2-hunter2@");
     let problem = Queue::redis(&wrong.into()).expect("a URL").ping().await.expect_err("there is no password");
@@ -498,20 +498,35 @@ async fn a_ping_tells_what_is_wrong_and_no_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_starts_without_redis_says_what_it_misses_and_goes_on_when_it_comes() {
-    let mut redis = Redis::down();
+async fn a_server_works_without_redis_says_what_it_misses_and_is_ready_when_it_comes() {
+    let redis = RedisServer::down();
     let args = SettingsArgs { redis_url: Some(redis.url().into()), ..SettingsArgs::default() };
     let server = Server::with(Setup { args, ..Setup::default() }).await;
     let agent = server.agent().await;
     let ready = async || server.api("GET", "/readyz", None).await;
-    let (status, problem) = ready().await;
-    assert_eq!(status, 503, "{problem}");
-    assert!(problem["detail"].as_str().expect("text").starts_with("queue: Redis "), "{problem}");
-    let waiting = agent.accepted(r#"{"n":1}"#).await;
-    redis.restart();
-    eventually("it is ready", async || (ready().await.0 == 200).then_some(())).await;
-    server.ended(&waiting).await;
-    agent.run(&server, r#"{"n":2}"#).await;
-    assert!(redis.keys() > 0, "its worker is there");
+    let run = async |number: u32| {
+        let trace = agent.run(&server, number.to_string()).await;
+        assert_eq!(
+            (&trace["status"], trace["attempts"].as_array().map(Vec::len)),
+            (&"success".into(), Some(1))
+        );
+    };
+    // Before Redis has ever been there, and after each time that it went.
+    for round in 0..3 {
+        let lives = server.api("GET", "/healthz", None).await;
+        assert_eq!(lives.0, 200, "nothing would be won by a restart");
+        let (status, problem) = ready().await;
+        assert_eq!(status, 503, "{problem}");
+        assert!(problem["detail"].as_str().expect("text").starts_with("queue: Redis "), "{problem}");
+        for number in 0..5 {
+            run(10 * round + number).await;
+        }
+        redis.start_again().await;
+        eventually("it is ready", async || (ready().await.0 == 200).then_some(())).await;
+        eventually("its worker is there", async || (redis.keys() > 0).then_some(())).await;
+        run(10 * round + 5).await;
+        redis.kill();
+    }
+    assert_eq!(server.llm.calls().await.len(), 18, "no run was made twice");
     server.stop().await;
 }

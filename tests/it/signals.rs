@@ -1,64 +1,14 @@
 //! Hints between processes: they travel over Postgres and over Redis, and find their way again when those have
 //! been away.
 
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
-use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::harness::{Database, free_address};
+use crate::harness::{Database, RedisServer, free_address};
 use agenthook::model::{AgentId, TenantId};
 use agenthook::signal::{Heard, Hint, Listener, Signal};
-
-/// A Redis of its own, which may be ended and started again.
-pub struct OwnRedis {
-    port: u16,
-    dir: TempDir,
-    server: Option<Child>,
-}
-
-impl OwnRedis {
-    pub fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut redis = Self { port: free_address().port(), dir, server: None };
-        redis.restart();
-        redis
-    }
-
-    pub fn url(&self, database: u8) -> String {
-        format!("redis://127.0.0.1:{}/{database}", self.port)
-    }
-
-    pub fn kill(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.kill().and_then(|()| server.wait()).expect("it ends");
-        }
-    }
-
-    pub fn restart(&mut self) {
-        self.kill();
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
-        command.arg(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.server = Some(command.spawn().expect("redis-server is installed"));
-        for _ in 0..1000 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("redis-server does not answer");
-    }
-}
-
-impl Drop for OwnRedis {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// Ends the connections that carry hints, as a restart of Postgres does; how many it were.
 pub async fn cut_off(database: &Database) -> i64 {
@@ -147,8 +97,8 @@ async fn postgres_carries_hints_and_carries_them_again_after_it_was_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_carries_hints_and_carries_them_again_after_it_was_away() {
-    let mut redis = OwnRedis::start();
-    let signal = || Signal::redis(&redis.url(3)).expect("a URL");
+    let redis = RedisServer::start().await;
+    let signal = || Signal::redis(&redis.url_of(3)).expect("a URL");
     let (one, other) = (signal(), signal());
     carry(&one, &other).await;
     carry_many(&one, &other).await;
@@ -156,7 +106,7 @@ async fn redis_carries_hints_and_carries_them_again_after_it_was_away() {
     redis.kill();
     one.send(Hint::ApiKeys);
     hears(&mut at_one, &Heard::Hint(Hint::ApiKeys)).await;
-    redis.restart();
+    redis.start_again().await;
     hears(&mut at_one, &Heard::Missed).await;
     hears(&mut at_other, &Heard::Missed).await;
     carry(&one, &other).await;
@@ -164,8 +114,8 @@ async fn redis_carries_hints_and_carries_them_again_after_it_was_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_in_another_database_of_redis_hears_nothing() {
-    let redis = OwnRedis::start();
-    let signal = |database| Signal::redis(&redis.url(database)).expect("a URL");
+    let redis = RedisServer::start().await;
+    let signal = |database| Signal::redis(&redis.url_of(database)).expect("a URL");
     let (one, other, stranger) = (signal(0), signal(0), signal(1));
     let (strange, ours) = (Hint::Agent(AgentId::new()), Hint::ApiKeys);
     let mut next_door = signal(1);

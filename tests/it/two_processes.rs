@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::harness::{ADMIN_KEY, Agent, Database, Llm, Server, Setup, eventually};
-use crate::signals::{OwnRedis, cut_off, reaches};
+use crate::harness::{ADMIN_KEY, Agent, Database, Llm, RedisServer, Server, Setup, eventually};
+use crate::signals::{cut_off, reaches};
 use agenthook::clock::Clock;
 use agenthook::config::SettingsArgs;
 use agenthook::signal::Hint;
@@ -119,8 +119,8 @@ async fn it_holds_while_hints_are_cut_off_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_carries_the_hints_and_it_holds_when_they_are_all_lost() {
-    let mut redis = OwnRedis::start();
-    let Some((one, other)) = two(Some(redis.url(0))).await else { return };
+    let redis = RedisServer::start().await;
+    let Some((one, other)) = two(Some(redis.url())).await else { return };
     reaches(&one.app.signal, &mut other.app.signal.listen(), &Hint::ApiKeys).await;
     redis.kill();
     every_change_holds(&one, &other).await;
@@ -197,15 +197,16 @@ async fn while_the_journal_cannot_be_read_everything_is_read_anew() {
     eventually("the journal is read again", async || (!refuses(&agent, 403).await).then_some(())).await;
 }
 
+/// On SQLite there is no journal, and nothing to be seen.
+async fn one_on_a_manual_clock() -> Option<Server> {
+    let database = Arc::new(Database::create().await);
+    let setup = Setup { clock: Clock::manual(), database: Some(database.clone()), ..Setup::default() };
+    if database.is_postgres() { Some(Server::with(setup).await) } else { None }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_pause_in_which_rows_may_have_gone_past_everything_is_read_anew() {
-    let database = Arc::new(Database::create().await);
-    if !database.is_postgres() {
-        eprintln!("only on Postgres: on SQLite there is no journal");
-        return;
-    }
-    let setup = Setup { clock: Clock::manual(), database: Some(database), ..Setup::default() };
-    let server = Server::with(setup).await;
+    let Some(server) = one_on_a_manual_clock().await else { return };
     let agent = server.agent().await;
     assert_eq!(agent.post("{}").await.status, 202);
     set_status(&server, &agent, "paused").await;
@@ -221,13 +222,7 @@ async fn journal(server: &Server) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_journal_keeps_an_hour_and_no_more() {
-    let database = Arc::new(Database::create().await);
-    if !database.is_postgres() {
-        eprintln!("only on Postgres: on SQLite there is no journal");
-        return;
-    }
-    let setup = Setup { clock: Clock::manual(), database: Some(database), ..Setup::default() };
-    let server = Server::with(setup).await;
+    let Some(server) = one_on_a_manual_clock().await else { return };
     let agent = server.agent().await;
     for n in 0..20 {
         let change: Value = json!({ "system_prompt": n.to_string() });

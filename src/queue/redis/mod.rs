@@ -20,7 +20,7 @@ mod worker;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use apalis::prelude::{TaskBuilder, TaskId, TaskSink};
 use apalis_redis::{Config, RedisStorage};
@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 use super::WINDOW;
 use crate::model::ExecutionId;
+use crate::quiet::Quiet;
 
 pub use connection::UrlFault;
 pub use report::{RedisReport, report};
@@ -52,8 +53,6 @@ const MISSED: usize = 6;
 const BATCH: usize = 16;
 /// Redis has to answer a ping within this.
 const PING: Duration = Duration::from_secs(2);
-/// No more often than this is it logged that Redis is away.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// Both ends of the bell; cheap to clone.
 #[derive(Clone)]
@@ -178,19 +177,5 @@ impl Line {
         let rings: Vec<_> = ids.iter().copied().take(room).map(ring).collect();
         self.storage().push_all(stream::iter(rings)).await?;
         Ok(())
-    }
-}
-
-/// Keeps a log from being filled with one and the same.
-#[derive(Default)]
-struct Quiet(Option<Instant>);
-
-impl Quiet {
-    fn may_speak(&mut self) -> bool {
-        let may = self.0.is_none_or(|last| last.elapsed() >= QUIET);
-        if may {
-            self.0 = Some(Instant::now());
-        }
-        may
     }
 }

@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::janitor::{Found, Janitor};
 use super::pace::Pace;
-use super::{BATCH, Line, Quiet};
+use super::{BATCH, Line};
 use crate::model::ExecutionId;
+use crate::quiet::Quiet;
 
 /// Rings that are answered at once. apalis acknowledges them through a channel of `4 * BATCH`, which nobody
 /// empties while it takes in a batch or shuts down: what can be acknowledged in between has to fit, or the worker

@@ -12,7 +12,6 @@ mod member;
 mod postgres_server;
 mod process;
 mod raw_llm;
-mod redis;
 mod redis_server;
 mod search;
 mod server_dir;
@@ -31,7 +30,6 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::redis::Redis;
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
 pub use fleet::Fleet;

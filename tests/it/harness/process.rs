@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::install_tls;
+use super::server_dir::signal;
 
 /// The binary, in a directory, with no environment at all.
 pub fn agenthook(directory: &Path) -> Command {
@@ -57,7 +58,5 @@ pub fn client() -> reqwest::Client {
 
 /// As an operator ends it.
 pub fn terminate(child: &Child) {
-    let status =
-        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
-    assert!(status.success());
+    signal(child, "TERM");
 }

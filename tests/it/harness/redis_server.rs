@@ -2,6 +2,7 @@
 
 use std::process::Child;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::server_dir::{ServerDir, ended, find, program, signal};
 use super::{env, eventually, free_address};
@@ -44,23 +45,39 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// A new server on a free port that keeps nothing: what is restarted is empty.
+    /// A new server on a free port that keeps nothing: what is restarted is empty, unless it was told to save.
     pub async fn start() -> Self {
-        Self::with(["--save", "", "--appendonly", "no"].map(str::to_owned).into(), None).await
-    }
-
-    /// The same with other arguments, and the password that is among them.
-    pub async fn with(args: Vec<String>, password: Option<&str>) -> Self {
-        let password = password.map(str::to_owned);
-        let port = free_address().port();
-        let new = Self { dir: ServerDir::new(), port, args, password, process: Mutex::default() };
+        let new = Self::down();
         new.start_again().await;
         new
     }
 
+    /// The same, but not there until [`RedisServer::start_again`].
+    pub fn down() -> Self {
+        let args = ["--save", "", "--appendonly", "no", "--databases", "32"];
+        Self::new(args.map(str::to_owned).into(), None)
+    }
+
+    /// One with other arguments, and the password that is among them.
+    pub async fn with(args: Vec<String>, password: Option<&str>) -> Self {
+        let new = Self::new(args, password);
+        new.start_again().await;
+        new
+    }
+
+    fn new(args: Vec<String>, password: Option<&str>) -> Self {
+        let (dir, port) = (ServerDir::new(), free_address().port());
+        Self { dir, port, args, password: password.map(str::to_owned), process: Mutex::default() }
+    }
+
     pub fn url(&self) -> String {
+        self.url_of(0)
+    }
+
+    /// The address of one of its databases.
+    pub fn url_of(&self, database: u8) -> String {
         let user = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
-        format!("redis://{user}127.0.0.1:{}/0", self.port)
+        format!("redis://{user}127.0.0.1:{}/{database}", self.port)
     }
 
     pub fn port(&self) -> u16 {
@@ -85,6 +102,16 @@ impl RedisServer {
         .await;
     }
 
+    /// Kills it, and starts it with what it last saved.
+    pub async fn restart(&self) {
+        self.kill();
+        self.start_again().await;
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.process.lock().expect("nobody panicked").is_some()
+    }
+
     /// As kill -9. What was not written to disk is gone.
     pub fn kill(&self) {
         let process = self.process.lock().expect("nobody panicked").take();
@@ -106,6 +133,30 @@ impl RedisServer {
     /// Everything in it is gone.
     pub async fn flush(&self) {
         say::<()>(&self.url(), &redis::cmd("FLUSHALL")).await.expect("flushed");
+    }
+
+    /// Writes to disk what is in it, for the next start.
+    pub fn save(&self) {
+        self.ask::<()>(&["SAVE"]);
+    }
+
+    /// How many keys there are.
+    pub fn keys(&self) -> usize {
+        self.ask(&["DBSIZE"])
+    }
+
+    /// Bytes that it uses for its data.
+    pub fn memory(&self) -> u64 {
+        let told: redis::InfoDict = self.ask(&["INFO", "memory"]);
+        told.get("used_memory").expect("it says so")
+    }
+
+    /// Any command; waits for the answer without a runtime.
+    pub fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let client = redis::Client::open(self.url()).expect("a URL");
+        let connection = client.get_connection_with_timeout(Duration::from_secs(5));
+        let mut command = redis::Cmd::new();
+        command.arg(words).query(&mut connection.expect("it can be reached")).expect("it answers")
     }
 
     fn tell(&self, name: &str) {
