@@ -14,6 +14,9 @@ use super::{Error, Result};
 
 /// How long a caller waits for a connection before the database counts as gone.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection to Postgres may have been idle and still be taken without asking whether it is alive: under
+/// load nobody asks.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// Reads in parallel on SQLite; WAL readers do not wait for the writer.
 const SQLITE_READERS: u32 = 4;
 
@@ -114,6 +117,15 @@ impl Db {
         let pool = sqlx::postgres::PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, use_so_far| {
+                Box::pin(async move {
+                    if use_so_far.idle_for >= TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await?;
         Ok(Self::Postgres { pool, _relay: relay })

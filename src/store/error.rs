@@ -40,17 +40,6 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-impl Error {
-    /// Whether the database gave up one of two transactions that were in each other's way: the same one again
-    /// will do. Postgres: 40001 serialization failure, 40P01 deadlock.
-    #[must_use]
-    pub fn is_passing_conflict(&self) -> bool {
-        let Self::Unavailable(error) = self else { return false };
-        let sqlx::Error::Database(error) = &**error else { return false };
-        error.code().is_some_and(|code| code == "40001" || code == "40P01")
-    }
-}
-
 /// Codes that say "not now": Postgres's classes 08 (connection), 25006 (read-only: a failover), 28 (log-in: a
 /// password being changed), 40 (deadlock, serialization), 53
 /// (resources), 57 (shutdown, cancelled) and 55P03 (lock); SQLite's BUSY 5, LOCKED 6, NOMEM 7, READONLY 8,

@@ -24,8 +24,8 @@ pub trait Entry: Send + Sync + Sized + 'static {
     /// About how large it is, in bytes.
     fn size(&self) -> usize;
 
-    /// Writes them in one transaction; the outcomes are in the batch's order, and true when this returns. After an
-    /// error nothing of the batch is written.
+    /// Writes them together; the outcomes are in the batch's order, and true when this returns. After an error some may
+    /// be written, so writing the same again must do no harm.
     fn write(store: &Store, batch: &[Self]) -> impl Future<Output = Result<Vec<Self::Outcome>>> + Send;
 }
 

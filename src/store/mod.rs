@@ -113,7 +113,7 @@ impl Store {
             accept::STATEMENTS,
         ];
         let own: &[&str] = match &self.db {
-            Db::Sqlite { .. } => &[accept::INSERT_SQLITE],
+            Db::Sqlite { .. } => &[],
             Db::Postgres { .. } => &[
                 accept::INSERT_POSTGRES,
                 api_keys::LOCK_POSTGRES,
@@ -124,12 +124,19 @@ impl Store {
                 ledger::END_POSTGRES,
             ],
         };
-        let all = common.iter().chain(ledger::STATEMENTS).copied().flatten().chain(own).copied();
+        let sqlite: Vec<&str> = match &self.db {
+            Db::Sqlite { .. } => accept::INSERT_SQLITE.iter().map(|(_, text)| text.as_str()).collect(),
+            Db::Postgres { .. } => Vec::new(),
+        };
+        let all =
+            common.iter().chain(ledger::STATEMENTS).copied().flatten().chain(own).copied().chain(sqlite);
         let (mut count, mut refused) = (0, Vec::new());
         for sql in all {
             count += 1;
-            if let Err(error) =
-                on_write!(self, |conn| conn.prepare(sqlx::SqlSafeStr::into_sql_str(sql)).await.map(|_| ()))
+            if let Err(error) = on_write!(self, |conn| conn
+                .prepare(sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql)))
+                .await
+                .map(|_| ()))
             {
                 refused.push(format!("{sql}: {error}"));
             }

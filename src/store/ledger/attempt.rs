@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{AttemptStart, Hold};
-use crate::store::db::{Tx, statements};
+use crate::store::db::{Db, statements};
 use crate::store::group::Entry;
 use crate::store::row::spell;
 use crate::store::{Result, Store};
@@ -47,14 +47,14 @@ impl Entry for Begin {
     }
 
     async fn write(store: &Store, batch: &[Self]) -> Result<Vec<bool>> {
-        let mut tx = store.db.begin().await?;
-        let held = match &mut tx {
-            Tx::Sqlite(tx) => {
+        let held = match &store.db {
+            Db::Sqlite { write, .. } => {
+                let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
                 let mut held = HashSet::with_capacity(batch.len());
                 for Self { hold, start } in batch {
                     let count =
                         sqlx::query(COUNT).bind(hold.execution_id.0).bind(hold.owner.0).bind(hold.claims);
-                    if count.bind(start.number).execute(&mut **tx).await?.rows_affected() == 0 {
+                    if count.bind(start.number).execute(&mut *tx).await?.rows_affected() == 0 {
                         continue;
                     }
                     sqlx::query(INSERT)
@@ -64,13 +64,14 @@ impl Entry for Begin {
                         .bind(spell(start.key_source))
                         .bind(&start.llm_call_id)
                         .bind(&start.model)
-                        .execute(&mut **tx)
+                        .execute(&mut *tx)
                         .await?;
                     held.insert((hold.execution_id.0, hold.claims));
                 }
+                tx.commit().await?;
                 held
             }
-            Tx::Postgres(tx) => {
+            Db::Postgres { pool, .. } => {
                 let column = |of: &dyn Fn(&Self) -> String| batch.iter().map(of).collect::<Vec<_>>();
                 let rows: Vec<(Uuid, i32)> = sqlx::query_as(BEGIN_POSTGRES)
                     .bind(batch.iter().map(|b| b.hold.execution_id.0).collect::<Vec<_>>())
@@ -81,12 +82,11 @@ impl Entry for Begin {
                     .bind(column(&|b| spell(b.start.key_source)))
                     .bind(column(&|b| b.start.llm_call_id.clone()))
                     .bind(column(&|b| b.start.model.clone()))
-                    .fetch_all(&mut **tx)
+                    .fetch_all(pool)
                     .await?;
                 rows.into_iter().collect()
             }
         };
-        tx.commit().await?;
         Ok(batch.iter().map(|b| held.contains(&(b.hold.execution_id.0, b.hold.claims))).collect())
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Claimed, Hold, Spent};
 use crate::model::{AgentId, Cost, ExecutionId, TenantId, Time, Usage, WorkerId};
-use crate::store::db::{Tx, on_read, on_write, statements};
+use crate::store::db::{Db, on_read, on_write, statements};
 use crate::store::group::Entry;
 use crate::store::{Result, Store, row};
 
@@ -140,22 +140,23 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn claim(&self, ids: &[ExecutionId], owner: WorkerId, now: Time) -> Result<Vec<Claimed>> {
-        let mut tx = self.db.begin().await?;
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        let rows: Vec<Row> = match &mut tx {
-            Tx::Sqlite(tx) => {
+        let rows: Vec<Row> = match &self.db {
+            Db::Sqlite { write, .. } => {
+                let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
                 let mut rows = Vec::with_capacity(ids.len());
                 for id in ids {
                     let claim = sqlx::query_as(CLAIM).bind(id).bind(owner.0).bind(now);
-                    rows.extend(claim.fetch_optional(&mut **tx).await?);
+                    rows.extend(claim.fetch_optional(&mut *tx).await?);
                 }
+                tx.commit().await?;
                 rows
             }
-            Tx::Postgres(tx) => {
-                sqlx::query_as(CLAIM_POSTGRES).bind(ids).bind(owner.0).bind(now).fetch_all(&mut **tx).await?
+            // One statement is a transaction of its own, and one trip.
+            Db::Postgres { pool, .. } => {
+                sqlx::query_as(CLAIM_POSTGRES).bind(ids).bind(owner.0).bind(now).fetch_all(pool).await?
             }
         };
-        tx.commit().await?;
         rows.into_iter().map(|row| row.of(owner)).collect()
     }
 
@@ -172,25 +173,18 @@ impl Store {
         owner: WorkerId,
         now: Time,
     ) -> Result<Vec<Claimed>> {
-        if self.is_embedded() {
+        let Db::Postgres { pool, .. } = &self.db else {
             let ids = self.due(limit, except, now).await?;
             return if ids.is_empty() { Ok(Vec::new()) } else { self.claim(&ids, owner, now).await };
-        }
-        let except: Vec<&str> = except.iter().map(TenantId::as_str).collect();
-        let mut tx = self.db.begin().await?;
-        let rows: Vec<Row> = match &mut tx {
-            Tx::Sqlite(_) => unreachable!("the embedded database was served above"),
-            Tx::Postgres(tx) => {
-                sqlx::query_as(CLAIM_DUE_POSTGRES)
-                    .bind(limit as i64)
-                    .bind(owner.0)
-                    .bind(now)
-                    .bind(except)
-                    .fetch_all(&mut **tx)
-                    .await?
-            }
         };
-        tx.commit().await?;
+        let except: Vec<&str> = except.iter().map(TenantId::as_str).collect();
+        let rows: Vec<Row> = sqlx::query_as(CLAIM_DUE_POSTGRES)
+            .bind(limit as i64)
+            .bind(owner.0)
+            .bind(now)
+            .bind(except)
+            .fetch_all(pool)
+            .await?;
         rows.into_iter().map(|row| row.of(owner)).collect()
     }
 

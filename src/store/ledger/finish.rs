@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{AttemptEnd, Finish, Hold, Spent};
 use crate::model::{ExecutionError, Time, Usage};
-use crate::store::db::{Tx, statements};
+use crate::store::db::{Db, statements};
 use crate::store::group::Entry;
 use crate::store::row::spell;
 use crate::store::{Result, Store};
@@ -119,12 +119,15 @@ impl Entry for End {
     }
 
     async fn write(store: &Store, batch: &[Self]) -> Result<Vec<bool>> {
-        let mut tx = store.db.begin().await?;
-        let held = match &mut tx {
-            Tx::Sqlite(tx) => one_by_one(tx, batch).await?,
-            Tx::Postgres(tx) => all_at_once(tx, batch).await?,
+        let held = match &store.db {
+            Db::Sqlite { write, .. } => {
+                let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+                let held = one_by_one(&mut tx, batch).await?;
+                tx.commit().await?;
+                held
+            }
+            Db::Postgres { pool, .. } => all_at_once(pool, batch).await?,
         };
-        tx.commit().await?;
         Ok(batch.iter().map(|end| held.contains(&(end.hold.execution_id.0, end.hold.claims))).collect())
     }
 }
@@ -170,7 +173,7 @@ async fn one_by_one(tx: &mut sqlx::SqliteConnection, batch: &[End]) -> Result<Ha
     Ok(held)
 }
 
-async fn all_at_once(tx: &mut sqlx::PgConnection, batch: &[End]) -> Result<HashSet<(Uuid, i32)>> {
+async fn all_at_once(pool: &sqlx::PgPool, batch: &[End]) -> Result<HashSet<(Uuid, i32)>> {
     let rows: Vec<(Uuid, i32)> = sqlx::query_as(END_POSTGRES)
         .bind(column(batch, |end| end.hold.execution_id.0))
         .bind(column(batch, |end| end.hold.owner.0))
@@ -192,7 +195,7 @@ async fn all_at_once(tx: &mut sqlx::PgConnection, batch: &[End]) -> Result<HashS
         .bind(column(batch, |end| end.of_attempt(|a| a.error.as_ref().map(Json))))
         .bind(column(batch, |end| end.of_attempt(|a| a.usage.map(Json))))
         .bind(column(batch, |end| end.of_attempt(|a| a.cost.map(|cost| cost.0))))
-        .fetch_all(tx)
+        .fetch_all(pool)
         .await?;
     Ok(rows.into_iter().collect())
 }
