@@ -5,7 +5,9 @@
 //! row that a power cut could take back.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, Result, Store};
@@ -109,7 +111,7 @@ async fn write_batch<T: Entry>(
     entries: Vec<T>,
     waiters: Vec<oneshot::Sender<Result<T::Outcome>>>,
 ) {
-    match T::write(store, &entries).await {
+    match write_or_fault(store, &entries).await {
         Ok(outcomes) => {
             for (waiter, outcome) in waiters.into_iter().zip(outcomes) {
                 let _ = waiter.send(Ok(outcome));
@@ -119,7 +121,7 @@ async fn write_batch<T: Entry>(
         Err(Error::Fault(error)) if entries.len() > 1 => {
             tracing::error!(%error, batch = entries.len(), "a batch was refused; its rows are written one by one");
             for (entry, waiter) in entries.iter().zip(waiters) {
-                let outcome = T::write(store, std::slice::from_ref(entry)).await;
+                let outcome = write_or_fault(store, std::slice::from_ref(entry)).await;
                 let _ = waiter.send(outcome.map(|mut outcomes| outcomes.remove(0)));
             }
         }
@@ -129,5 +131,59 @@ async fn write_batch<T: Entry>(
                 let _ = waiter.send(Err(error.clone()));
             }
         }
+    }
+}
+
+/// A panic is a fault of its batch, not the end of the writer: whoever comes next is written.
+async fn write_or_fault<T: Entry>(store: &Store, batch: &[T]) -> Result<Vec<T::Outcome>> {
+    let written = AssertUnwindSafe(T::write(store, batch)).catch_unwind().await;
+    written.unwrap_or_else(|_| Err(sqlx::Error::Encode("writing a batch panicked".into()).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics where it is negative, is refused where it is zero.
+    struct Number(i32);
+
+    impl Entry for Number {
+        type Outcome = i32;
+
+        fn size(&self) -> usize {
+            1
+        }
+
+        async fn write(_: &Store, batch: &[Self]) -> Result<Vec<i32>> {
+            assert!(batch.iter().all(|number| number.0 >= 0), "negative");
+            if batch.iter().any(|number| number.0 == 0) {
+                return Err(sqlx::Error::RowNotFound.into());
+            }
+            Ok(batch.iter().map(|number| number.0).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_written_costs_its_neighbors_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("group.db").display());
+        let group = Group::start(Store::open(&url, 1).await.expect("opens"), 64);
+        let numbers = [3, -1, 4, 0, 5];
+        let written = futures_util::future::join_all(numbers.map(|number| group.write(Number(number)))).await;
+        for (number, written) in numbers.iter().zip(written) {
+            assert_eq!(written.ok(), (*number > 0).then_some(*number));
+        }
+        assert_eq!(group.write(Number(6)).await.ok(), Some(6), "the writer goes on");
+    }
+
+    #[tokio::test]
+    async fn without_room_an_entry_is_refused_at_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("group.db").display());
+        // On a single thread the writer has no turn before the second one is tried.
+        let group = Group::start(Store::open(&url, 1).await.expect("opens"), 1);
+        let (first, second) = tokio::join!(group.try_write(Number(1)), group.try_write(Number(2)));
+        assert_eq!(first.expect("there was room").ok(), Some(1));
+        assert_eq!(second.err(), Some(Full));
     }
 }

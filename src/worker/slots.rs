@@ -101,9 +101,9 @@ impl Slots {
         self.0.freed.notified().await;
     }
 
-    /// Notes whether more may wait in the ledger than there was room for.
-    pub fn set_hungry(&self, hungry: bool) {
-        self.lock().hungry = hungry;
+    /// Notes whether more may wait in the ledger than there was room for; the answer is what was noted before.
+    pub fn set_hungry(&self, hungry: bool) -> bool {
+        std::mem::replace(&mut self.lock().hungry, hungry)
     }
 
     /// Whether more may wait in the ledger than there was room for.
