@@ -1,4 +1,6 @@
 //! The command line as people and scripts use it: the real binary against a real server.
+//!
+//! It is long because every command has its story, and they share what they need of a server.
 
 use std::process::Stdio;
 

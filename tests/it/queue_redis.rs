@@ -1,4 +1,6 @@
 //! The doorbell on Redis: rings are heard, whatever becomes of Redis, and nothing piles up in it.
+//!
+//! It is long because each of the traps of apalis-redis has its story, and all of them share the same few actors.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
