@@ -25,6 +25,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const MAX_CONNECTIONS: usize = 10_000;
 /// How long answers under way may take after the stop, in s.
 const SHUTDOWN_S: u64 = 5;
+/// How long an API that runs nothing goes on answering after the stop.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Every route.
 fn routes(routes: &mut ServiceConfig) {
@@ -246,8 +248,10 @@ async fn until_stopped(
     tracing::info!("stopping: no new work is taken, runs under way may end");
     app.drain();
     stop.cancel();
-    if let Some(worker) = worker {
-        let _ = worker.await;
+    match worker {
+        Some(worker) => drop(worker.await),
+        // Nothing holds the door open here but this: whoever sends on hears 503 and why, until a load balancer knows.
+        None => tokio::time::sleep(LINGER).await,
     }
     if let Some((handle, server)) = door {
         handle.stop(true).await;

@@ -24,7 +24,11 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        ApiArgs::at(self.url).anonymous()?.ready(PATIENCE).await?;
+        let answer = ApiArgs::at(self.url).anonymous()?.ready(PATIENCE).await?;
+        // Whatever else answers there with 200 is not what was asked for.
+        if answer.json["status"] != "ready" {
+            return Err(Failure::Fault("what answers there is no agenthook process".into()));
+        }
         output::print("ready")
     }
 }

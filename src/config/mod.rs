@@ -300,6 +300,13 @@ fn database_url(text: Option<String>, data_dir: &std::path::Path) -> Result<Data
     const NAME: &str = "DATABASE_URL";
     let Some(text) = filled(text) else { return Ok(DatabaseUrl::Sqlite(data_dir.join("agenthook.db"))) };
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        if let Err(error) = text.parse::<Url>() {
+            // The text is not repeated: it may hold a password.
+            return Err(fault(
+                NAME,
+                format!("is no URL such as postgres://user:password@host:5432/name: {error}"),
+            ));
+        }
         return Ok(DatabaseUrl::Postgres(text.into()));
     }
     let Some(path) = text.strip_prefix("sqlite:") else {
@@ -374,6 +381,10 @@ mod tests {
             SettingsArgs { bind: Some("localhost".into()), ..SettingsArgs::default() },
             SettingsArgs { health_bind: Some("8001".into()), ..SettingsArgs::default() },
             SettingsArgs { database_url: Some("mysql://x".into()), ..SettingsArgs::default() },
+            SettingsArgs {
+                database_url: Some("postgres://u:p@127.0.0.1:abc/x".into()),
+                ..SettingsArgs::default()
+            },
             SettingsArgs { litellm_base_url: Some("ftp://x".into()), ..SettingsArgs::default() },
             SettingsArgs { log_format: Some("xml".into()), ..SettingsArgs::default() },
             SettingsArgs { log: Some("a=b=c".into()), ..SettingsArgs::default() },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
@@ -51,7 +51,13 @@ pub async fn only_with_key(
             Err(error) => return Ok(request.error_response(error)),
         }
     }
-    Ok(next.call(request).await?.map_into_boxed_body())
+    let below = request.match_info().as_str().starts_with("/api/");
+    let mut answer = next.call(request).await?.map_into_boxed_body();
+    if below {
+        // Secrets are among these answers, and all of them change.
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(answer)
 }
 
 /// The token of a `Bearer` header; the scheme's case does not matter (RFC 9110 §11.1).
