@@ -52,7 +52,10 @@ impl Worker {
         }
         let slot = closed.take();
         match self.app.store.mark_alone(&run.hold).await {
-            Ok(true) => self.settle(run).await,
+            Ok(true) => tokio::select! {
+                () = self.settle(run) => {}
+                () = self.given_up.cancelled() => {}
+            },
             Ok(false) => {}
             // Held and not run: it is found among the strays.
             Err(error) => tracing::warn!(%id, %error, "could not be noted as alone; it is run again"),

@@ -10,6 +10,7 @@ mod slots;
 mod sweep;
 mod under_way;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,11 +97,21 @@ impl Worker {
         tasks.spawn(self.clone().let_go_of_strays(stop.clone()));
         tasks.spawn(self.clone().run_suspects(stop.clone()));
         let worker = self.clone();
-        self.app.queue.work(stop.clone(), move |id| worker.clone().take_up(id)).await;
-        stop.cancel();
+        let mut rings = pin!(self.app.queue.work(stop.clone(), move |id| worker.clone().take_up(id)));
+        tokio::select! {
+            () = &mut rings => stop.cancel(),
+            ended = tasks.join_next() => {
+                if !stop.is_cancelled() {
+                    // Without it work would be left lying and nobody would know. Whoever started us sees us end.
+                    tracing::error!(?ended, "a part of the worker ended by itself");
+                    stop.cancel();
+                }
+                rings.await;
+            }
+        }
         self.drain().await;
         ended.cancel();
-        tasks.join_all().await;
+        while tasks.join_next().await.is_some() {}
     }
 
     /// Lets runs under way end, and hands back what does not.

@@ -35,12 +35,17 @@ struct State {
     closed: bool,
     /// More may wait in the ledger than there was room for.
     hungry: bool,
+    /// Somebody found no room since all of it was last taken.
+    refused: bool,
 }
 
 /// Room for one run, given back when dropped.
 pub(super) struct Slot {
     slots: Slots,
     tenant: Option<TenantId>,
+    /// Taken to see whether there is a run for it. If not it goes back in silence: telling the sweep, who took it,
+    /// would have it look again at once, and again.
+    spare: bool,
 }
 
 /// Room for some runs, of any tenant but these.
@@ -63,9 +68,9 @@ impl Slots {
         let mut state = self.lock();
         let free = self.free_for_all(&state) > 0;
         if !free {
-            state.hungry = true;
+            (state.hungry, state.refused) = (true, true);
         }
-        free.then(|| self.hand_out(&mut state))
+        free.then(|| self.hand_out(&mut state, false))
     }
 
     /// All that is free: for any tenant, or if nothing is left of that, the slots for newcomers.
@@ -76,7 +81,13 @@ impl Slots {
             0 if !state.closed => (self.0.limit - state.taken, state.of.keys().cloned().collect()),
             _ => (free, Vec::new()),
         };
-        Room { slots: (0..free).map(|_| self.hand_out(&mut state)).collect(), except }
+        state.refused = false;
+        Room { slots: (0..free).map(|_| self.hand_out(&mut state, true)).collect(), except }
+    }
+
+    /// Whether somebody found no room since all of it was last taken.
+    pub fn has_refused(&self) -> bool {
+        self.lock().refused
     }
 
     /// Keeps everybody out until the answer is dropped.
@@ -101,9 +112,9 @@ impl Slots {
         self.0.freed.notified().await;
     }
 
-    /// Notes whether more may wait in the ledger than there was room for; the answer is what was noted before.
-    pub fn set_hungry(&self, hungry: bool) -> bool {
-        std::mem::replace(&mut self.lock().hungry, hungry)
+    /// Notes whether more may wait in the ledger than there was room for.
+    pub fn set_hungry(&self, hungry: bool) {
+        self.lock().hungry = hungry;
     }
 
     /// Whether more may wait in the ledger than there was room for.
@@ -124,9 +135,9 @@ impl Slots {
         if state.closed { 0 } else { (self.0.limit - kept).saturating_sub(state.taken) }
     }
 
-    fn hand_out(&self, state: &mut State) -> Slot {
+    fn hand_out(&self, state: &mut State, spare: bool) -> Slot {
         state.taken += 1;
-        Slot { slots: self.clone(), tenant: None }
+        Slot { slots: self.clone(), tenant: None, spare }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -138,7 +149,7 @@ impl Slot {
     /// Notes whose run it is for.
     pub fn give_to(&mut self, tenant: &TenantId) {
         *self.slots.lock().of.entry(tenant.clone()).or_default() += 1;
-        self.tenant = Some(tenant.clone());
+        (self.tenant, self.spare) = (Some(tenant.clone()), false);
     }
 }
 
@@ -154,7 +165,7 @@ impl Drop for Slot {
                 state.of.remove(tenant);
             }
         }
-        if state.hungry {
+        if state.hungry && !self.spare {
             self.slots.0.freed.notify_one();
         }
         if state.taken == 0 {
@@ -166,7 +177,7 @@ impl Drop for Slot {
 impl Closed {
     /// The one slot of a process that is quiet.
     pub fn take(&self) -> Slot {
-        self.0.hand_out(&mut self.0.lock())
+        self.0.hand_out(&mut self.0.lock(), false)
     }
 }
 
@@ -179,6 +190,8 @@ impl Drop for Closed {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn tenant(name: &str) -> TenantId {
@@ -224,6 +237,29 @@ mod tests {
         let slots = Slots::new(1);
         slots.set_several_tenants(true);
         assert!(slots.take().is_some());
+    }
+
+    #[tokio::test]
+    async fn only_the_end_of_a_run_has_the_sweep_look_again() {
+        let slots = Slots::new(64);
+        slots.set_several_tenants(true);
+        let mut a = fill(&slots, "a");
+        slots.set_hungry(true);
+        drop(slots.take_all());
+        assert!(slots.freed().now_or_never().is_none(), "the newcomers' slots, and there is no newcomer");
+        drop(a.pop());
+        assert!(slots.freed().now_or_never().is_some());
+    }
+
+    #[test]
+    fn whoever_comes_while_all_is_taken_to_look_is_not_forgotten() {
+        let slots = Slots::new(4);
+        let looking = slots.take_all();
+        assert!(!slots.has_refused());
+        assert!(slots.take().is_none() && slots.has_refused());
+        drop(looking);
+        drop(slots.take_all());
+        assert!(!slots.has_refused(), "that was looked for");
     }
 
     #[tokio::test]

@@ -65,22 +65,17 @@ impl Worker {
                 break;
             }
             let (limit, now) = (room.slots.len(), self.app.clock.now());
-            let was_hungry = self.slots.set_hungry(false);
-            let claimed = self.app.store.claim_due(limit, &room.except, self.id, now).await;
-            if claimed.as_ref().is_ok_and(|claimed| claimed.is_empty()) && room.except.is_empty() {
-                drop(room);
-                // A ring that came while we held all slots was sent away, and its run may have been too new to be seen.
-                if self.slots.is_hungry() {
+            let claimed = self.app.store.claim_due(limit, &room.except, self.id, now).await?;
+            if claimed.is_empty() {
+                // Whoever was rung for meanwhile found no room, because we had it all, and may have come after our look.
+                if room.except.is_empty() && self.slots.has_refused() {
                     continue;
                 }
+                // Of the tenants that were passed over more may wait.
+                self.slots.set_hungry(self.slots.is_hungry() && !room.except.is_empty());
                 break;
             }
-            // Of tenants that were passed over more may wait; and where something was, there may be more.
-            self.slots.set_hungry(was_hungry || claimed.as_ref().map_or(true, |claimed| !claimed.is_empty()));
-            let claimed = claimed?;
-            if claimed.is_empty() {
-                break;
-            }
+            self.slots.set_hungry(true);
             for run in claimed {
                 match room.slots.pop() {
                     Some(slot) => self.start(run, slot),

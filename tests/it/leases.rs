@@ -11,8 +11,9 @@ use agenthook::model::{
 use agenthook::store::{
     AttemptEnd, AttemptStart, Begin, Claim, Claimed, End, Entry, Finish, Group, Loss, Lost, Spent, Store,
 };
+use sqlx::{Connection, PgConnection};
 
-use crate::harness::{Database, accept, accept_of};
+use crate::harness::{Database, accept, accept_many, accept_of};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -144,6 +145,42 @@ async fn tenants_take_turns_whatever_one_of_them_has_waiting() {
         }
     }
     assert_eq!(rest, 49, "and nothing is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_later_takes_no_share_of_what_is_to_be_had_now() {
+    let database = Database::create().await;
+    let (store, now) = (migrated(&database).await, Clock::system().now());
+    for n in 0..30 {
+        accept_of(&store, &format!("later-{n}"), now + SECOND).await;
+    }
+    accept_many(&store, "now", AgentId::new(), now, 30).await;
+    assert_eq!(store.claim_due(20, &[], WorkerId::new(), now).await.expect("an answer").len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_never_reads_the_whole_ledger() {
+    let database = Database::create().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let (store, now) = (migrated(&database).await, Clock::system().now());
+    accept_many(&store, "flood", AgentId::new(), now, 50_000).await;
+    store.close().await;
+    let mut look = PgConnection::connect(&database.url).await.expect("opens");
+    // What autovacuum does sooner or later; it is with statistics that the planner errs.
+    sqlx::query("ANALYZE executions").execute(&mut look).await.expect("analyzes");
+    let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'executions'";
+    let before: i64 = sqlx::query_scalar(scans).fetch_one(&mut look).await.expect("a count");
+    // One connection, so that its plan is made anew for all values after the fifth.
+    let store = Store::open(&database.url, 1).await.expect("opens");
+    for _ in 0..12 {
+        assert_eq!(store.claim_due(1, &[], WorkerId::new(), now).await.expect("an answer").len(), 1);
+    }
+    store.close().await;
+    tokio::time::sleep(SECOND).await;
+    let after: i64 = sqlx::query_scalar(scans).fetch_one(&mut look).await.expect("a count");
+    assert_eq!(after, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,6 +106,20 @@ async fn a_result_that_comes_too_late_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_a_worker_hands_back_a_run_that_is_alone_too() {
+    let llm = RawLlm::start(RawLlm::completion("much later")).await;
+    let server = Server::without_worker().await;
+    let id = server.agent().await.accepted("1").await;
+    server.database.sql("UPDATE executions SET deaths = 2").await;
+    let server = Server::with(Setup { args: calls(&llm), ..server.stop().await }).await;
+    llm.called(1).await;
+    let worker = server.tell_to_stop().expect("a worker");
+    // A supervisor kills what has not ended by then, and that would be a death while alone.
+    tokio::time::timeout(Duration::from_secs(30), worker).await.expect("in time").expect("the worker ends");
+    assert_eq!(server.trace(&id).await["status"], "queued");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_a_worker_ends_what_it_has_and_takes_nothing_new() {
     let llm = RawLlm::start(RawLlm::completion("to the end")).await;
     let server = Server::with_llm_at(&llm.url).await;

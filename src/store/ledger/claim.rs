@@ -46,15 +46,21 @@ pub(in crate::store) const CLAIM_POSTGRES: &str = "WITH picked AS (
     RETURNING e.execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, usage, cost_nano, llm_ms";
 
 /// [`WAITING`], [`DUE`] and [`CLAIM`] in one statement, so that workers who look at the same time get different runs.
-/// Each tenant that waits may give an equal share of what is wanted, one at least; of these the first of each tenant
-/// come first, then the second of each, and so on.
+/// Each tenant that has something due may give an equal share of what is wanted, one at least, and the one whose first
+/// run is due longest comes first; of these the first of each tenant come first, then the second of each, and so on.
+/// No more is locked than is taken. What is updated is named as an array, because the planner cannot guess how few it
+/// is: from a join it would read the whole table.
 pub(in crate::store) const CLAIM_DUE_POSTGRES: &str = "WITH RECURSIVE waiting (tenant_id) AS (
         (SELECT tenant_id FROM executions WHERE status = 'queued' ORDER BY tenant_id LIMIT 1)
         UNION ALL
         SELECT (SELECT e.tenant_id FROM executions e WHERE e.status = 'queued' AND e.tenant_id > w.tenant_id
             ORDER BY e.tenant_id LIMIT 1)
         FROM waiting w WHERE w.tenant_id IS NOT NULL),
-    tenants AS (SELECT tenant_id FROM waiting WHERE tenant_id IS NOT NULL AND tenant_id <> ALL($4)),
+    tenants AS (SELECT w.tenant_id FROM waiting w CROSS JOIN LATERAL (
+            SELECT due_at FROM executions
+            WHERE tenant_id = w.tenant_id AND status = 'queued' AND due_at <= $3 AND deaths < 2
+            ORDER BY due_at LIMIT 1) first
+        WHERE w.tenant_id <> ALL($4) ORDER BY first.due_at LIMIT $1),
     heads AS (SELECT e.execution_id, e.tenant_id, e.due_at FROM tenants t CROSS JOIN LATERAL (
         SELECT execution_id, tenant_id, due_at FROM executions
         WHERE tenant_id = t.tenant_id AND status = 'queued' AND due_at <= $3 AND deaths < 2
@@ -63,10 +69,10 @@ pub(in crate::store) const CLAIM_DUE_POSTGRES: &str = "WITH RECURSIVE waiting (t
     picked AS (SELECT execution_id FROM (
             SELECT execution_id, due_at, row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn FROM heads) h
         ORDER BY turn, due_at LIMIT $1)
-    UPDATE executions e SET status = 'running', lease_owner = $2, claims = claims + 1,
+    UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
         started_at = COALESCE(started_at, $3), due_at = NULL
-    FROM picked WHERE e.execution_id = picked.execution_id
-    RETURNING e.execution_id, e.tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, usage, cost_nano, llm_ms";
+    WHERE execution_id = ANY(ARRAY(SELECT execution_id FROM picked))
+    RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, usage, cost_nano, llm_ms";
 
 /// The wish for one run: fulfilled if it is due and nobody else has it.
 #[derive(Clone, Copy, Debug)]
@@ -196,20 +202,35 @@ impl Store {
         let mut tenants: Vec<String> =
             on_read!(self, |conn| sqlx::query_scalar(WAITING).fetch_all(conn).await)?;
         tenants.retain(|tenant| !except.iter().any(|other| other.as_str() == tenant));
-        let share = (limit / tenants.len().max(1)).max(1);
         let mut heads = Vec::new();
-        for tenant in &tenants {
-            let due: Vec<(Uuid, Time)> = on_read!(self, |conn| sqlx::query_as(DUE)
-                .bind(tenant)
-                .bind(now)
-                .bind(share as i64)
-                .fetch_all(conn)
-                .await)?;
-            heads.extend(due.into_iter().enumerate().map(|(turn, (id, due_at))| (turn, due_at, id)));
+        for tenant in tenants {
+            heads.extend(
+                self.due_of(&tenant, 1, now).await?.into_iter().map(|(id, at)| (at, id, tenant.clone())),
+            );
         }
         heads.sort_unstable();
         heads.truncate(limit);
-        Ok(heads.into_iter().map(|(_, _, id)| ExecutionId(id)).collect())
+        let share = limit / heads.len().max(1);
+        let mut due = Vec::with_capacity(limit);
+        for (due_at, id, tenant) in heads {
+            let of_tenant = match share {
+                1 => vec![(id, due_at)],
+                _ => self.due_of(&tenant, share, now).await?,
+            };
+            due.extend(of_tenant.into_iter().enumerate().map(|(turn, (id, due_at))| (turn, due_at, id)));
+        }
+        due.sort_unstable();
+        Ok(due.into_iter().map(|(_, _, id)| ExecutionId(id)).collect())
+    }
+
+    /// The first of what a tenant has due.
+    async fn due_of(&self, tenant: &str, limit: usize, now: Time) -> Result<Vec<(Uuid, Time)>> {
+        Ok(on_read!(self, |conn| sqlx::query_as(DUE)
+            .bind(tenant)
+            .bind(now)
+            .bind(limit as i64)
+            .fetch_all(conn)
+            .await)?)
     }
 
     /// Takes a run under which its process died more than once ([`super::SUSPECT`]): such a one is to go on alone.
