@@ -63,6 +63,8 @@ mod linux {
         loop {
             tokio::select! {
                 connection = listener.accept() => match connection {
+                    // The name is no secret: nobody else on this machine gets to Postgres through us.
+                    Ok((inner, _)) if !is_ours(&inner) => drop(inner),
                     Ok((inner, _)) => {
                         let host = host.clone();
                         connections.spawn(async move {
@@ -79,6 +81,11 @@ mod linux {
                 Some(_) = connections.join_next() => {}
             }
         }
+    }
+
+    fn is_ours(inner: &UnixStream) -> bool {
+        let peer = inner.peer_cred().ok().and_then(|peer| peer.pid());
+        peer.is_some_and(|pid| u32::try_from(pid).is_ok_and(|pid| pid == std::process::id()))
     }
 
     async fn forward(mut inner: UnixStream, host: &str, port: u16) -> io::Result<()> {

@@ -12,7 +12,7 @@ mod under_way;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -27,6 +27,8 @@ use under_way::UnderWay;
 
 /// Runs under way may take this long to end after the stop; then they are handed back.
 const DRAIN: Duration = Duration::from_secs(20);
+/// For so long it is tried again to hand them back.
+const HAND_BACK: Duration = Duration::from_secs(2);
 
 /// One worker process, or the worker half of the all-in-one; cheap to clone.
 #[derive(Clone)]
@@ -82,13 +84,13 @@ impl Worker {
     /// Runs what is due until `stop`, then drains and returns.
     pub async fn run(self, stop: CancellationToken) {
         let (stop, ended) = (stop.child_token(), CancellationToken::new());
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut lease) = (JoinSet::new(), JoinSet::new());
         if self.app.store.is_embedded() {
             if let Err(error) = self.recover_all().await {
                 tracing::warn!(%error, "could not take back what ran when the last process ended");
             }
         } else {
-            tasks.spawn(self.clone().keep_lease(stop.clone(), ended.clone()));
+            lease.spawn(self.clone().keep_lease(stop.clone(), ended.clone()));
         }
         self.note_tenants().await;
         tasks.spawn(self.clone().sweep(stop.clone()));
@@ -98,9 +100,15 @@ impl Worker {
         tasks.spawn(self.clone().run_suspects(stop.clone()));
         let worker = self.clone();
         let mut rings = pin!(self.app.queue.work(stop.clone(), move |id| worker.clone().take_up(id)));
+        let part = async {
+            tokio::select! {
+                Some(ended) = tasks.join_next() => ended,
+                Some(ended) = lease.join_next() => ended,
+            }
+        };
         tokio::select! {
             () = &mut rings => stop.cancel(),
-            ended = tasks.join_next() => {
+            ended = part => {
                 if !stop.is_cancelled() {
                     // Without it work would be left lying and nobody would know. Whoever started us sees us end.
                     tracing::error!(?ended, "a part of the worker ended by itself");
@@ -109,22 +117,31 @@ impl Worker {
                 rings.await;
             }
         }
-        self.drain().await;
-        ended.cancel();
-        while tasks.join_next().await.is_some() {}
-    }
-
-    /// Lets runs under way end, and hands back what does not.
-    async fn drain(&self) {
         tokio::select! {
             () = self.slots.quiet() => {}
             () = tokio::time::sleep(DRAIN) => tracing::warn!("some runs did not end in time; they are handed back"),
         }
         self.given_up.cancel();
-        match self.app.store.abandon(self.id, Loss::Stopped, self.app.clock.now()).await {
-            Ok(lost) if lost.requeued.is_empty() => {}
-            Ok(lost) => tracing::info!(runs = lost.requeued.len(), "handed back"),
-            Err(error) => tracing::warn!(%error, "could not hand back; the lease will end by itself"),
+        // First whoever might still claim, then the signs of life, and only then what is held: nothing is added to it.
+        while tasks.join_next().await.is_some() {}
+        ended.cancel();
+        while lease.join_next().await.is_some() {}
+        self.hand_back().await;
+    }
+
+    /// Hands back whatever is still held.
+    async fn hand_back(&self) {
+        let began = Instant::now();
+        loop {
+            match self.app.store.abandon(self.id, Loss::Stopped, self.app.clock.now()).await {
+                Ok(lost) if lost.requeued.is_empty() => return,
+                Ok(lost) => return tracing::info!(runs = lost.requeued.len(), "handed back"),
+                // Another transaction may have been in the way.
+                Err(_) if began.elapsed() < HAND_BACK => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(error) => {
+                    return tracing::warn!(%error, "could not hand back; the others notice that we are gone");
+                }
+            }
         }
     }
 
