@@ -19,6 +19,8 @@ const SCHEDULED: &str = "agenthook:executions:scheduled";
 const ACTIVE: &str = "agenthook:executions:active";
 const DATA: &str = "agenthook:executions:data";
 const WORKERS: &str = "agenthook:executions:workers";
+/// One word for workers that wait: "there is something".
+const SIGNAL: &str = "agenthook:executions:signal";
 
 /// The bell of one process.
 fn bell(redis: &RedisServer) -> Queue {
@@ -111,10 +113,11 @@ fn waiting(redis: &RedisServer) -> usize {
 
 /// Nothing is left but what says that a live worker is there.
 async fn clean(redis: &RedisServer, workers: usize) {
-    // Each worker has a hash; together they have their set, and apalis a list of its queues.
+    // Each worker has a hash; together they have their set, and apalis a list of its queues. A last fetch that was
+    // exactly full leaves apalis's one-word signal, which the next fetch removes.
     let most = workers + usize::from(workers > 0) + 1;
     for _ in 0..500 {
-        if redis.keys() <= most && redis.ask::<usize>(&["HLEN", DATA]) == 0 {
+        if redis.keys() <= most + redis.ask::<usize>(&["EXISTS", SIGNAL]) && redis.ask::<usize>(&["HLEN", DATA]) == 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
