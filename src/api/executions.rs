@@ -1,14 +1,14 @@
 //! Executions: what ran, what came of it, and why.
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use super::query::{self, parameter};
 use super::{id, view};
 use crate::app::App;
-use crate::model::{ExecutionStatus, TenantId, Time};
+use crate::model::{ExecutionStatus, Trace};
 use crate::store::ExecutionFilter;
-use crate::web::{Admin, ApiError, Page, limit};
+use crate::web::{ApiError, Caller, Page, Scope, limit};
 
 /// The list's query string.
 #[derive(Deserialize)]
@@ -25,53 +25,50 @@ pub struct ListQuery {
 
 /// `GET /api/v1/executions`
 pub async fn list(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     query: web::Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
-    let filter = filter(&query)?;
+    let mut filter = filter(&query)?;
+    filter.tenant_id = match caller.scope(filter.tenant_id.take()) {
+        Scope::All => None,
+        Scope::Tenant(tenant_id) => Some(tenant_id),
+        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("executions"))),
+    };
     let executions = app.store.executions(&filter, limit + 1).await?;
     let cursor = |execution: &crate::model::Execution| execution.execution_id.to_string();
     Ok(HttpResponse::Ok().json(Page::of("executions", executions, limit, cursor, view::execution)))
 }
 
 /// `GET /api/v1/executions/{execution_id}`
-pub async fn get(_: Admin, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let trace = app.store.trace(id(&path)?).await?.ok_or_else(ApiError::not_found)?;
+pub async fn get(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let trace = find(&app, &caller, &path).await?;
     Ok(HttpResponse::Ok().json(view::trace(trace)))
 }
 
-fn filter(query: &ListQuery) -> Result<ExecutionFilter, ApiError> {
+/// The execution with this id, if the caller may know of it.
+async fn find(app: &App, caller: &Caller, execution_id: &str) -> Result<Trace, ApiError> {
+    let trace = app.store.trace(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
+    caller.sees(&trace.execution.tenant_id)?;
+    Ok(trace)
+}
+
+fn filter(asked: &ListQuery) -> Result<ExecutionFilter, ApiError> {
     let status =
         |word: &str| ExecutionStatus::parse(word).ok_or("is none of queued, running, success, failed");
     Ok(ExecutionFilter {
-        tenant_id: parameter("tenant_id", &query.tenant_id, |text| {
-            text.parse::<TenantId>().map_err(|_| "is no tenant id")
-        })?,
-        agent_id: parameter("agent_id", &query.agent_id, |text| text.parse().map_err(|_| "is no agent id"))?,
-        status: parameter("status", &query.status, status)?,
-        from: parameter("from", &query.from, time)?,
-        to: parameter("to", &query.to, time)?,
-        before: parameter("cursor", &query.cursor, |text| {
+        tenant_id: parameter("tenant_id", &asked.tenant_id, query::tenant_id)?,
+        agent_id: parameter("agent_id", &asked.agent_id, |text| text.parse().map_err(|_| "is no agent id"))?,
+        status: parameter("status", &asked.status, status)?,
+        from: parameter("from", &asked.from, query::time)?,
+        to: parameter("to", &asked.to, query::time)?,
+        before: parameter("cursor", &asked.cursor, |text| {
             text.parse().map_err(|_| "is not a cursor of this list")
         })?,
     })
-}
-
-fn parameter<T>(
-    name: &str,
-    text: &Option<String>,
-    parse: impl Fn(&str) -> Result<T, &'static str>,
-) -> Result<Option<T>, ApiError> {
-    text.as_deref().map(parse).transpose().map_err(|message| ApiError::field(name, message))
-}
-
-fn time(text: &str) -> Result<Time, &'static str> {
-    // A `+` that was not escaped arrives as a space.
-    let text = text.replace(' ', "+");
-    let parsed = DateTime::parse_from_rfc3339(&text)
-        .map_err(|_| "is no RFC 3339 time such as 2026-01-31T12:00:00Z")?;
-    let time = parsed.with_timezone(&Utc);
-    if (0..=9999).contains(&chrono::Datelike::year(&time)) { Ok(time) } else { Err("is no time of this era") }
 }

@@ -57,6 +57,10 @@ uuid_id!(
     /// One key to the management API.
     ApiKeyId
 );
+uuid_id!(
+    /// One entry of the audit log.
+    AuditId
+);
 
 /// A tenant: 1–100 characters of `[A-Za-z0-9._-]`, chosen by the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

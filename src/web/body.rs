@@ -11,40 +11,83 @@ use super::{ApiError, Code};
 /// Largest body of the management API, in bytes.
 pub const MAX_BODY_BYTES: usize = 1_048_576;
 
-/// A JSON body: read whole, bounded, and still untyped so that [`from_value`] can say where it is wrong.
+/// A body: read whole, bounded. What is wrong with it is told only when it is asked for, so that who may not see a
+/// thing hears nothing but 404 of it.
 #[derive(Debug)]
-pub struct Json(pub Value);
+pub struct Body(Result<web::Bytes, ApiError>);
 
-impl FromRequest for Json {
+impl FromRequest for Body {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
-            let mut payload =
-                payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
-            let mut body = web::BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| {
-                    ApiError::new(Code::IncompleteBody, "the body ended early; send it again")
-                })?;
-                if body.len() + chunk.len() > MAX_BODY_BYTES {
-                    let detail = format!("at most {MAX_BODY_BYTES} bytes are taken");
-                    return Err(ApiError::new(Code::PayloadTooLarge, detail));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            let value = serde_json::from_slice(&body).map_err(|error| {
-                ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
-            })?;
-            match nul(&value, &mut String::new()) {
-                None => Ok(Self(value)),
-                // Postgres can store it in no text and no jsonb; nobody means it.
-                Some(pointer) => Err(ApiError::field(pointer, "must not contain the character U+0000")),
-            }
+            let unreadable = |_| ApiError::new(Code::MalformedJson, "the body cannot be read");
+            Ok(Self(match payload.map_err(unreadable) {
+                Ok(payload) => read(payload).await,
+                Err(error) => Err(error),
+            }))
         })
     }
+}
+
+impl Body {
+    /// The JSON in it, still untyped so that [`from_value`] can say where it is wrong.
+    ///
+    /// # Errors
+    /// 400 for what is no JSON, 413 for too much of it, 422 for U+0000 in a string.
+    pub fn json(self) -> Result<Value, ApiError> {
+        let body = self.0?;
+        let value = serde_json::from_slice(&body)
+            .map_err(|error| ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}")))?;
+        match nul(&value, &mut String::new()) {
+            None => Ok(value),
+            // Postgres can store it in no text and no jsonb; nobody means it.
+            Some(pointer) => Err(ApiError::field(pointer, "must not contain the character U+0000")),
+        }
+    }
+
+    /// The JSON in it as this type ([`from_value`]).
+    ///
+    /// # Errors
+    /// As [`Body::json`], and 422 for what does not fit.
+    pub fn parse<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        from_value(self.json()?)
+    }
+
+    /// As [`Body::parse`]; nothing at all is the same as `{}`.
+    ///
+    /// # Errors
+    /// As [`Body::parse`].
+    pub fn parse_or_default<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        match &self.0 {
+            Ok(body) if body.is_empty() => from_value(Value::Object(serde_json::Map::new())),
+            _ => self.parse(),
+        }
+    }
+
+    /// The bytes as they came.
+    ///
+    /// # Errors
+    /// 413 for too many.
+    pub fn bytes(self) -> Result<web::Bytes, ApiError> {
+        self.0
+    }
+}
+
+async fn read(mut payload: web::Payload) -> Result<web::Bytes, ApiError> {
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk =
+            chunk.map_err(|_| ApiError::new(Code::IncompleteBody, "the body ended early; send it again"))?;
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            let detail = format!("at most {MAX_BODY_BYTES} bytes are taken");
+            return Err(ApiError::new(Code::PayloadTooLarge, detail));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 /// Gives a body its type; unknown fields are refused where the type says so.

@@ -35,6 +35,8 @@ codes! {
     Unauthorized = "unauthorized", 401, "A valid API key is required";
     /// The agent is paused or archived.
     AgentNotActive = "agent_not_active", 403, "The agent takes no webhooks now";
+    /// The key's role may not do this.
+    Forbidden = "forbidden", 403, "The key may not do this";
     /// There is nothing here, or nothing for this key.
     NotFound = "not_found", 404, "Not found";
     /// The path exists, the method does not.
@@ -45,6 +47,8 @@ codes! {
     Conflict = "conflict", 409, "Conflict with what is there";
     /// Without this key nobody could get in any more.
     LastAdminKey = "last_admin_key", 409, "The last admin key stays";
+    /// `If-Match` names another version.
+    VersionMismatch = "version_mismatch", 412, "It has changed meanwhile";
     /// Over the size limit.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// A content type or encoding that is not taken.
@@ -57,6 +61,8 @@ codes! {
     SchemaMismatch = "schema_mismatch", 422, "The payload does not match the schema";
     /// The delivery id belongs to another body.
     IdempotencyMismatch = "idempotency_mismatch", 422, "The delivery id was used with another body";
+    /// Too many wrong API keys from one address.
+    TooManyRequests = "too_many_requests", 429, "Too many wrong API keys";
     /// A fault of ours.
     Internal = "internal", 500, "Internal error";
     /// Not now: the database is away, the server is full or about to stop.
@@ -79,7 +85,7 @@ pub struct ApiError {
     detail: String,
     errors: Vec<serde_json::Value>,
     retry_after_s: Option<u32>,
-    allow: Option<&'static str>,
+    allow: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -114,6 +120,18 @@ impl ApiError {
         Self::new(Code::NotFound, "there is nothing at this address")
     }
 
+    /// 403: the key's role may not do this.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(Code::Forbidden, detail)
+    }
+
+    /// 429: come back in so many seconds.
+    #[must_use]
+    pub fn too_many_requests(retry_after_s: u32, detail: impl Into<String>) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(Code::TooManyRequests, detail) }
+    }
+
     /// 503: come back in a moment.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
@@ -122,11 +140,10 @@ impl ApiError {
 
     /// 405 with the methods that are allowed.
     #[must_use]
-    pub fn method_not_allowed(allow: &'static str) -> Self {
-        Self {
-            allow: Some(allow),
-            ..Self::new(Code::MethodNotAllowed, format!("this address takes {allow}"))
-        }
+    pub fn method_not_allowed(methods: &[&str]) -> Self {
+        let allow = methods.join(", ").to_uppercase();
+        let detail = format!("this address takes {allow}");
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
     }
 
     /// 422 for one field.
@@ -158,8 +175,8 @@ impl ApiError {
         if self.code == Code::Unauthorized {
             answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        if let Some(allow) = self.allow {
-            answer.insert_header((ALLOW, allow));
+        if let Some(allow) = &self.allow {
+            answer.insert_header((ALLOW, allow.as_str()));
         }
         answer.json(problem)
     }

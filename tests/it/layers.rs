@@ -22,7 +22,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "app",
         &["model", "clock", "cipher", "schema", "signature", "store", "queue", "signal", "llm", "config"],
     ),
-    ("web", &["app", "store"]),
+    ("web", &["app", "model", "store"]),
     ("ingress", &["app", "model", "schema", "signature", "store", "web"]),
     ("worker", &["app", "clock", "llm", "model", "queue", "signal", "store"]),
     ("api", &["app", "config", "model", "cipher", "schema", "signature", "store", "web"]),
