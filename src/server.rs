@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{agents, api_keys, executions, tenants, webhook_secrets};
 use crate::app::{App, Role, StartError};
 use crate::ingress::{self, Ingress, Intake};
+use crate::pages;
 use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
 use crate::worker::Worker;
 
@@ -101,6 +102,18 @@ fn routes(routes: &mut ServiceConfig) {
         .service(
             resource("/api/v1/executions/{execution_id}")
                 .route(get().to(executions::get))
+                .default_service(route().to(|| only("GET"))),
+        )
+        .service(resource("/errors").route(get().to(pages::list)).default_service(route().to(|| only("GET"))))
+        .service(
+            // Above the codes: it is none.
+            resource("/errors/style.css")
+                .route(get().to(pages::style))
+                .default_service(route().to(|| only("GET"))),
+        )
+        .service(
+            resource("/errors/{code}")
+                .route(get().to(pages::page))
                 .default_service(route().to(|| only("GET"))),
         )
         .configure(health)
