@@ -3,15 +3,15 @@
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::typed::escape;
 use super::{ApiError, Code};
 
 /// Largest body of the management API, in bytes.
 pub const MAX_BODY_BYTES: usize = 1_048_576;
 
-/// A JSON body: read whole, bounded, and still untyped so that [`from_value`] can say where it is wrong.
+/// A JSON body: read whole, bounded, and still untyped so that [`super::from_value`] can say where it is wrong.
 #[derive(Debug)]
 pub struct Json(pub Value);
 
@@ -45,36 +45,6 @@ impl FromRequest for Json {
             }
         })
     }
-}
-
-/// Gives a body its type; unknown fields are refused where the type says so.
-///
-/// # Errors
-/// 422 with a JSON Pointer to the first field that does not fit.
-pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
-    // serde would take a struct's fields in a row, without their names.
-    if !value.is_object() {
-        return Err(ApiError::field("", "the body must be a JSON object"));
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        use serde_path_to_error::Segment;
-        let pointer: String = error
-            .path()
-            .iter()
-            .map(|segment| match segment {
-                Segment::Seq { index } => format!("/{index}"),
-                Segment::Map { key } => format!("/{}", escape(key)),
-                Segment::Enum { variant } => format!("/{variant}"),
-                Segment::Unknown => String::new(),
-            })
-            .collect();
-        ApiError::field(pointer, error.inner().to_string())
-    })
-}
-
-/// One step of a JSON Pointer (RFC 6901).
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// Where a NUL stands, if anywhere.

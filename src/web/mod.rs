@@ -5,11 +5,13 @@ mod body;
 mod error;
 mod page;
 mod request_id;
+mod typed;
 mod unread;
 
 pub use auth::{Admin, only_with_key};
-pub use body::{Json, MAX_BODY_BYTES, from_value};
+pub use body::{Json, MAX_BODY_BYTES};
 pub use error::{ApiError, Code, FieldError};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};
 pub use request_id::{RequestId, with_request_id};
+pub use typed::from_value;
 pub use unread::end_unread;
