@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{agents, api_keys, audit, executions, tenants, webhook_secrets};
 use crate::app::{App, Role, StartError};
 use crate::ingress::{self, Ingress, Intake};
+use crate::pages;
 use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
 use crate::worker::Worker;
 
@@ -70,6 +71,10 @@ routes! {
         "/api/v1/executions" => { get: executions::list };
         "/api/v1/executions/{execution_id}" => { get: executions::get };
         "/api/v1/audit" => { get: audit::list };
+        "/errors" => { get: pages::list };
+        // Above the codes: it is none.
+        "/errors/style.css" => { get: pages::style };
+        "/errors/{code}" => { get: pages::page };
     }
 
     /// What supervisors ask: all that a worker answers.

@@ -69,7 +69,7 @@ pub struct TenantId(String);
 
 /// The text is no [`TenantId`].
 #[derive(Debug, thiserror::Error)]
-#[error("a tenant id is 1 to 100 characters of A-Z a-z 0-9 . _ -")]
+#[error("must be 1 to 100 characters of A-Z a-z 0-9 . _ -")]
 pub struct InvalidTenantId;
 
 impl TenantId {

@@ -63,7 +63,7 @@ fn wrong_key(app: &App, address: Option<IpAddr>) -> ApiError {
         Ok(()) => refusal(),
         Err(wait_s) => {
             tracing::warn!(%address, "too many wrong API keys");
-            ApiError::too_many_requests(wait_s, "too many wrong API keys came from this address")
+            ApiError::too_many_requests(wait_s)
         }
     }
 }

@@ -6,6 +6,7 @@ use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::typed::{escape, from_value};
 use super::{ApiError, Code};
 
 /// Largest body of the management API, in bytes.
@@ -33,7 +34,7 @@ impl FromRequest for Body {
 }
 
 impl Body {
-    /// The JSON in it, still untyped so that [`from_value`] can say where it is wrong.
+    /// The JSON in it, still untyped so that [`super::from_value`] can say where it is wrong.
     ///
     /// # Errors
     /// 400 for what is no JSON, 413 for too much of it, 422 for U+0000 in a string.
@@ -48,7 +49,7 @@ impl Body {
         }
     }
 
-    /// The JSON in it as this type ([`from_value`]).
+    /// The JSON in it as this type ([`super::from_value`]).
     ///
     /// # Errors
     /// As [`Body::json`], and 422 for what does not fit.
@@ -88,36 +89,6 @@ async fn read(mut payload: web::Payload) -> Result<web::Bytes, ApiError> {
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
-}
-
-/// Gives a body its type; unknown fields are refused where the type says so.
-///
-/// # Errors
-/// 422 with a JSON Pointer to the first field that does not fit.
-pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
-    // serde would take a struct's fields in a row, without their names.
-    if !value.is_object() {
-        return Err(ApiError::field("", "the body must be a JSON object"));
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        use serde_path_to_error::Segment;
-        let pointer: String = error
-            .path()
-            .iter()
-            .map(|segment| match segment {
-                Segment::Seq { index } => format!("/{index}"),
-                Segment::Map { key } => format!("/{}", escape(key)),
-                Segment::Enum { variant } => format!("/{variant}"),
-                Segment::Unknown => String::new(),
-            })
-            .collect();
-        ApiError::field(pointer, error.inner().to_string())
-    })
-}
-
-/// One step of a JSON Pointer (RFC 6901).
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// Where a NUL stands, if anywhere.

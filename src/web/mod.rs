@@ -8,13 +8,15 @@ mod error;
 mod if_match;
 mod page;
 mod request_id;
+mod typed;
 mod unread;
 
 pub use auth::only_with_key;
-pub use body::{Body, MAX_BODY_BYTES, from_value};
+pub use body::{Body, MAX_BODY_BYTES};
 pub use caller::{Caller, Scope, Writer};
 pub use error::{ApiError, Code, FieldError};
 pub use if_match::{IfMatch, etag};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};
 pub use request_id::{RequestId, with_request_id};
+pub use typed::from_value;
 pub use unread::end_unread;

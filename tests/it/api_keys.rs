@@ -79,8 +79,8 @@ async fn what_is_not_there_yet_is_refused_where_it_stands() {
         (json!({"role": "admin", "name": " "}), "/name"),
         (json!({"role": "admin", "name": "x".repeat(201)}), "/name"),
         (json!({"role": "admin", "name": "n", "key": "ahk_mine"}), "/key"),
-        (json!({"role": "admin"}), ""),
-        (json!({"name": "n"}), ""),
+        (json!({"role": "admin"}), "/name"),
+        (json!({"name": "n"}), "/role"),
         (json!(["admin", null, "n"]), ""),
     ] {
         let answer = server.expect(422, "POST", "/api/v1/keys", Some(body.clone())).await;

@@ -14,6 +14,7 @@ mod crashes;
 mod dedupe;
 mod deployment;
 mod docs;
+mod error_pages;
 mod examples;
 mod executions;
 mod fairness;
