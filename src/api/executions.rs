@@ -2,28 +2,49 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::query::{self, parameter};
 use super::{id, view};
 use crate::app::App;
-use crate::model::{ExecutionStatus, Trace};
+use crate::model::{AgentId, ExecutionId, ExecutionStatus, TenantId, Trace};
 use crate::store::ExecutionFilter;
 use crate::web::{ApiError, Caller, Page, Scope, limit};
 
 /// The list's query string.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Only this tenant's.
+    #[param(value_type = Option<TenantId>)]
     tenant_id: Option<String>,
+    /// Only of this agent.
+    #[param(value_type = Option<AgentId>)]
     agent_id: Option<String>,
+    /// Only in this state.
+    #[param(value_type = Option<ExecutionStatus>)]
     status: Option<String>,
+    /// From then on.
+    #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
+    /// Before then.
+    #[param(value_type = Option<String>, format = DateTime)]
     to: Option<String>,
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<ExecutionId>)]
     cursor: Option<String>,
 }
 
-/// `GET /api/v1/executions`
+/// List executions
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/api/v1/executions", tag = "executions", operation_id = "list_executions", params(ListQuery),
+    responses((status = 200, description = "A page of executions.", body = view::ExecutionPage))
+)]
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
@@ -41,7 +62,14 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(Page::of("executions", executions, limit, cursor, view::execution)))
 }
 
-/// `GET /api/v1/executions/{execution_id}`
+/// Show an execution
+///
+/// With its payload, its output and every LLM call.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{execution_id}", tag = "executions", operation_id = "get_execution",
+    params(("execution_id" = ExecutionId, Path, description = "The execution.")),
+    responses((status = 200, description = "The execution.", body = view::TraceView))
+)]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,

@@ -29,7 +29,7 @@ pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};
 pub use trace::{Attempt, Cost, Usage};
 pub use trigger::{
     Dedupe, DedupeBy, SchemaPolicy, SchemeName, SecretEncoding, Trigger, TriggerType, WebhookSecret,
-    WhenPaused,
+    WhenPaused, null_schema,
 };
 
 /// A point in time: UTC, whole milliseconds (see [`crate::clock::Clock`]).

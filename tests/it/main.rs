@@ -26,6 +26,7 @@ mod leases;
 mod litellm;
 mod llm_keys;
 mod management;
+mod openapi;
 mod process;
 mod queue_redis;
 mod runs;
