@@ -53,6 +53,7 @@ pub async fn get(
     if let Some(entry) = &revealed {
         // What is not written down is not shown.
         app.store.audit(&entry.clone().of(&agent.tenant_id)).await?;
+        tracing::info!(agent_id = %agent.agent_id, tenant_id = %agent.tenant_id, "webhook secret revealed");
     }
     let shown = |text: &SecretString| match (&revealed, caller.key.role.may_write()) {
         (Some(_), _) => text.expose_secret().to_owned(),
