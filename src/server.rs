@@ -11,7 +11,7 @@ use actix_web::{App as Actix, HttpResponse, HttpServer, web};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{agents, api_keys, executions, tenants, webhook_secrets};
+use crate::api::{agents, api_keys, execution_actions, executions, tenants, timeline, webhook_secrets};
 use crate::app::{App, Role, StartError};
 use crate::ingress::{self, Ingress, Intake};
 use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
@@ -102,6 +102,26 @@ fn routes(routes: &mut ServiceConfig) {
             resource("/api/v1/executions/{execution_id}")
                 .route(get().to(executions::get))
                 .default_service(route().to(|| only("GET"))),
+        )
+        .service(
+            resource("/api/v1/executions/{execution_id}/timeline")
+                .route(get().to(timeline::get))
+                .default_service(route().to(|| only("GET"))),
+        )
+        .service(
+            resource("/api/v1/executions/{execution_id}/cancel")
+                .route(post().to(execution_actions::cancel))
+                .default_service(route().to(|| only("POST"))),
+        )
+        .service(
+            resource("/api/v1/executions/{execution_id}/retry")
+                .route(post().to(execution_actions::retry))
+                .default_service(route().to(|| only("POST"))),
+        )
+        .service(
+            resource("/api/v1/executions/{execution_id}/replay")
+                .route(post().to(execution_actions::replay))
+                .default_service(route().to(|| only("POST"))),
         )
         .configure(health)
         .default_service(route().to(nowhere));

@@ -2,13 +2,16 @@
 
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{id, view};
 use crate::app::App;
-use crate::model::{ExecutionStatus, TenantId, Time};
-use crate::store::ExecutionFilter;
+use crate::model::{ExecutionId, ExecutionStatus, TenantId, Time};
+use crate::store::{ExecutionFilter, Found};
 use crate::web::{Admin, ApiError, Page, limit};
+
+/// Characters of a text that is searched for, at most.
+const MAX_NEEDLE: usize = 200;
 
 /// The list's query string.
 #[derive(Deserialize)]
@@ -19,6 +22,7 @@ pub struct ListQuery {
     status: Option<String>,
     from: Option<String>,
     to: Option<String>,
+    q: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
@@ -31,6 +35,11 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
     let filter = filter(&query)?;
+    if let Some(needle) = parameter("q", &query.q, needle)? {
+        let wanted = usize::try_from(limit).unwrap_or_default();
+        let found = app.store.search(&filter, &needle, wanted + 1).await?;
+        return Ok(HttpResponse::Ok().json(SearchPage::of(found, wanted)));
+    }
     let executions = app.store.executions(&filter, limit + 1).await?;
     let cursor = |execution: &crate::model::Execution| execution.execution_id.to_string();
     Ok(HttpResponse::Ok().json(Page::of("executions", executions, limit, cursor, view::execution)))
@@ -42,9 +51,49 @@ pub async fn get(_: Admin, app: web::Data<App>, path: web::Path<String>) -> Resu
     Ok(HttpResponse::Ok().json(view::trace(trace)))
 }
 
+/// A page of what a search found, and how far it came.
+#[derive(Serialize)]
+struct SearchPage {
+    executions: Vec<view::ExecutionView>,
+    next_cursor: Option<ExecutionId>,
+    search: SearchView,
+}
+
+#[derive(Serialize)]
+struct SearchView {
+    /// Executions that match the other filters and were searched.
+    looked_at: usize,
+    /// `false`: it stopped at its bound, and nothing behind `next_cursor` was looked at.
+    complete: bool,
+}
+
+impl SearchPage {
+    /// Of up to `limit + 1` executions: the surplus one only proves that there are more.
+    fn of(mut found: Found, limit: usize) -> Self {
+        let more = found.executions.len() > limit;
+        found.executions.truncate(limit);
+        let last = found.executions.last().map(|execution| execution.execution_id).filter(|_| more);
+        Self {
+            next_cursor: last.or(found.stopped_at),
+            search: SearchView { looked_at: found.looked_at, complete: found.stopped_at.is_none() },
+            executions: found.executions.into_iter().map(view::execution).collect(),
+        }
+    }
+}
+
+fn needle(text: &str) -> Result<String, &'static str> {
+    if (1..=MAX_NEEDLE).contains(&text.chars().count()) {
+        Ok(text.to_owned())
+    } else {
+        Err("must have between 1 and 200 characters")
+    }
+}
+
 fn filter(query: &ListQuery) -> Result<ExecutionFilter, ApiError> {
-    let status =
-        |word: &str| ExecutionStatus::parse(word).ok_or("is none of queued, running, success, failed");
+    let status = |word: &str| {
+        let none = "is none of queued, held, running, success, failed, cancelled";
+        ExecutionStatus::parse(word).ok_or(none)
+    };
     Ok(ExecutionFilter {
         tenant_id: parameter("tenant_id", &query.tenant_id, |text| {
             text.parse::<TenantId>().map_err(|_| "is no tenant id")

@@ -3,8 +3,10 @@
 mod agent_request;
 pub mod agents;
 pub mod api_keys;
+pub mod execution_actions;
 pub mod executions;
 pub mod tenants;
+pub mod timeline;
 mod view;
 pub mod webhook_secrets;
 

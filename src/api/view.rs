@@ -6,8 +6,8 @@ use url::Url;
 
 use crate::model::{
     Agent, AgentId, AgentSpec, AgentStatus, ApiKey, ApiKeyId, Attempt, Cost, Execution, ExecutionError,
-    ExecutionId, ExecutionStatus, FallbackReason, KeyPolicy, KeyRole, KeySource, LlmConfig, RetryPolicy,
-    SecretEncoding, SecretId, Tenant, TenantId, Time, Trace, Trigger, Usage, WebhookSecret,
+    ExecutionId, ExecutionSource, ExecutionStatus, FallbackReason, KeyPolicy, KeyRole, KeySource, LlmConfig,
+    RetryPolicy, SecretEncoding, SecretId, Tenant, TenantId, Time, Trace, Trigger, Usage, WebhookSecret,
 };
 
 /// A time as the contract writes it: RFC 3339, UTC, milliseconds.
@@ -22,7 +22,7 @@ impl From<Stamp> for String {
     }
 }
 
-fn stamp(time: Option<Time>) -> Option<Stamp> {
+pub fn stamp(time: Option<Time>) -> Option<Stamp> {
     time.map(Stamp)
 }
 
@@ -172,6 +172,9 @@ pub struct ExecutionView {
     agent_version: i32,
     tenant_id: TenantId,
     status: ExecutionStatus,
+    run: i32,
+    source: ExecutionSource,
+    replay_of: Option<ExecutionId>,
     error: Option<ExecutionError>,
     model: Option<String>,
     key_source: Option<KeySource>,
@@ -199,6 +202,9 @@ pub fn execution(execution: Execution) -> ExecutionView {
         agent_version: execution.agent_version,
         tenant_id: execution.tenant_id,
         status: execution.status,
+        run: execution.run,
+        source: execution.source,
+        replay_of: execution.replay_of,
         error: execution.error,
         model: execution.model,
         key_source: execution.key_source,
@@ -228,6 +234,7 @@ pub struct TraceView {
 #[derive(Serialize)]
 struct AttemptView {
     number: i32,
+    run: i32,
     started_at: Stamp,
     finished_at: Option<Stamp>,
     key_source: KeySource,
@@ -242,6 +249,7 @@ struct AttemptView {
 pub fn trace(trace: Trace) -> TraceView {
     let attempt = |attempt: Attempt| AttemptView {
         number: attempt.number,
+        run: attempt.run,
         started_at: Stamp(attempt.started_at),
         finished_at: stamp(attempt.finished_at),
         key_source: attempt.key_source,

@@ -41,4 +41,6 @@ pub enum ErrorCode {
     AgentDeleted,
     /// The worker process died during the call.
     Crashed,
+    /// On attempts only: the execution was cancelled while the call was out.
+    Cancelled,
 }

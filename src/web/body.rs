@@ -4,7 +4,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{ApiError, Code};
 
@@ -15,35 +15,56 @@ pub const MAX_BODY_BYTES: usize = 1_048_576;
 #[derive(Debug)]
 pub struct Json(pub Value);
 
+/// The same where there may be none: an empty body is an empty object.
+#[derive(Debug)]
+pub struct OptionalJson(pub Value);
+
 impl FromRequest for Json {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload).into_inner();
+        Box::pin(async move { parse(&read(payload).await?).map(Self) })
+    }
+}
+
+impl FromRequest for OptionalJson {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
+        let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
-            let mut payload =
-                payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
-            let mut body = web::BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| {
-                    ApiError::new(Code::IncompleteBody, "the body ended early; send it again")
-                })?;
-                if body.len() + chunk.len() > MAX_BODY_BYTES {
-                    let detail = format!("at most {MAX_BODY_BYTES} bytes are taken");
-                    return Err(ApiError::new(Code::PayloadTooLarge, detail));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            let value = serde_json::from_slice(&body).map_err(|error| {
-                ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
-            })?;
-            match nul(&value, &mut String::new()) {
-                None => Ok(Self(value)),
-                // Postgres can store it in no text and no jsonb; nobody means it.
-                Some(pointer) => Err(ApiError::field(pointer, "must not contain the character U+0000")),
-            }
+            let body = read(payload).await?;
+            if body.is_empty() { Ok(Self(Value::Object(Map::new()))) } else { parse(&body).map(Self) }
         })
+    }
+}
+
+/// The whole body, within its bound.
+async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::BytesMut, ApiError> {
+    let mut payload = payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk =
+            chunk.map_err(|_| ApiError::new(Code::IncompleteBody, "the body ended early; send it again"))?;
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            let detail = format!("at most {MAX_BODY_BYTES} bytes are taken");
+            return Err(ApiError::new(Code::PayloadTooLarge, detail));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn parse(body: &[u8]) -> Result<Value, ApiError> {
+    let value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}")))?;
+    match nul(&value, &mut String::new()) {
+        None => Ok(value),
+        // Postgres can store it in no text and no jsonb; nobody means it.
+        Some(pointer) => Err(ApiError::field(pointer, "must not contain the character U+0000")),
     }
 }
 

@@ -8,7 +8,7 @@ mod request_id;
 mod unread;
 
 pub use auth::{Admin, only_with_key};
-pub use body::{Json, MAX_BODY_BYTES, from_value};
+pub use body::{Json, MAX_BODY_BYTES, OptionalJson, from_value};
 pub use error::{ApiError, Code, FieldError};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};
 pub use request_id::{RequestId, with_request_id};

@@ -117,7 +117,9 @@ async fn clean(redis: &RedisServer, workers: usize) {
     // exactly full leaves apalis's one-word signal, which the next fetch removes.
     let most = workers + usize::from(workers > 0) + 1;
     for _ in 0..500 {
-        if redis.keys() <= most + redis.ask::<usize>(&["EXISTS", SIGNAL]) && redis.ask::<usize>(&["HLEN", DATA]) == 0 {
+        if redis.keys() <= most + redis.ask::<usize>(&["EXISTS", SIGNAL])
+            && redis.ask::<usize>(&["HLEN", DATA]) == 0
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
