@@ -23,6 +23,13 @@ const BATCH: usize = 500;
 /// Bytes in memory at a time, unless a single execution has more.
 const BATCH_BYTES: u64 = 4 << 20;
 
+/// How far a search goes.
+#[derive(Clone, Copy)]
+struct Bounds {
+    executions: usize,
+    bytes: u64,
+}
+
 /// What a search found.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -56,16 +63,27 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn search(&self, filter: &ExecutionFilter, needle: &str, limit: usize) -> Result<Found> {
+        let bounds = Bounds { executions: SEARCHED, bytes: SEARCHED_BYTES };
+        self.search_within(bounds, filter, needle, limit).await
+    }
+
+    async fn search_within(
+        &self,
+        bounds: Bounds,
+        filter: &ExecutionFilter,
+        needle: &str,
+        limit: usize,
+    ) -> Result<Found> {
         let needle = needle.to_lowercase();
         let mut found = Found { executions: Vec::new(), looked_at: 0, stopped_at: None };
         let (mut filter, mut read) = (filter.clone(), 0);
         loop {
-            let wanted = BATCH.min(SEARCHED - found.looked_at);
+            let wanted = BATCH.min(bounds.executions - found.looked_at);
             let batch = self.candidates(&filter, wanted).await?;
             let is_last = batch.len() < wanted;
             let mut rest = batch.as_slice();
-            while !rest.is_empty() {
-                let (chunk, others) = rest.split_at(fitting(rest));
+            while !rest.is_empty() && read < bounds.bytes {
+                let (chunk, others) = rest.split_at(fitting(rest, bounds.bytes - read));
                 rest = others;
                 let hits = self.hits(&filter, &needle, chunk).await?;
                 for (execution, bytes) in chunk {
@@ -78,17 +96,13 @@ impl Store {
                         }
                     }
                 }
-                if read >= SEARCHED_BYTES && !(is_last && rest.is_empty()) {
-                    found.stopped_at = filter.before;
-                    return Ok(found);
-                }
             }
-            if is_last {
+            if is_last && rest.is_empty() {
                 return Ok(found);
             }
-            if found.looked_at >= SEARCHED {
-                // There may be none behind it; whoever goes on sees that.
-                found.stopped_at = filter.before;
+            if found.looked_at >= bounds.executions || read >= bounds.bytes {
+                let is_all = self.candidates(&filter, 1).await?.is_empty();
+                found.stopped_at = filter.before.filter(|_| !is_all);
                 return Ok(found);
             }
         }
@@ -137,12 +151,12 @@ impl Store {
     }
 }
 
-/// How many of these are looked at together: one at least.
-fn fitting(batch: &[(Execution, u64)]) -> usize {
+/// How many of these are looked at together, if so many bytes may still be read: one at least.
+fn fitting(batch: &[(Execution, u64)], left: u64) -> usize {
     let mut sum = 0;
     let fits = |(_, bytes): &&(Execution, u64)| {
         sum += bytes;
-        sum <= BATCH_BYTES
+        sum <= BATCH_BYTES.min(left)
     };
     batch.iter().take_while(fits).count().max(1)
 }
@@ -157,4 +171,55 @@ fn is_in_error(execution: &Execution, needle: &str) -> bool {
 /// Whether a text has this one in it, which is in lower case.
 fn has(text: &str, needle: &str) -> bool {
     text.to_lowercase().contains(needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AgentId, ExecutionSource, Time, UnsignedExecution};
+
+    /// Payloads of nine bytes, told apart by their number.
+    async fn filled(url: &str, count: usize) -> Store {
+        let store = Store::open(url, 1).await.expect("opens");
+        store.migrate().await.expect("migrates");
+        for number in 0..count {
+            let execution = UnsignedExecution {
+                execution_id: ExecutionId::new(),
+                tenant_id: "t".parse().expect("a tenant"),
+                agent_id: AgentId::new(),
+                agent_version: 1,
+                payload: format!("\"Number{number:02}").into_bytes(),
+                request_id: Uuid::nil(),
+                source: ExecutionSource::Test,
+                replay_of: None,
+                received_at: Time::UNIX_EPOCH,
+            };
+            store.insert_unsigned(&execution).await.expect("stored");
+        }
+        store
+    }
+
+    #[tokio::test]
+    async fn a_search_keeps_within_its_bounds_and_says_where_it_stopped() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("search.db").display());
+        let store = filled(&url, 10).await;
+        let all = ExecutionFilter::default();
+        let search = async |executions, bytes, filter: &ExecutionFilter| {
+            let bounds = Bounds { executions, bytes };
+            let found = store.search_within(bounds, filter, "NUMBER00", 5).await.expect("an answer");
+            (found.executions.len(), found.looked_at, found.stopped_at)
+        };
+        for (executions, bytes) in [(9, 1000), (100, 80), (100, 81)] {
+            let (hits, looked_at, stopped_at) = search(executions, bytes, &all).await;
+            assert_eq!((hits, looked_at), (0, 9), "{executions}, {bytes}");
+            let rest = ExecutionFilter { before: stopped_at, ..all.clone() };
+            assert_eq!(search(executions, bytes, &rest).await, (1, 1, None));
+        }
+        for (executions, bytes) in [(10, 1000), (11, 1000), (100, 82), (100, 90), (100, 91)] {
+            assert_eq!(search(executions, bytes, &all).await, (1, 10, None), "{executions}, {bytes}");
+        }
+        let one = store.search_within(Bounds { executions: 100, bytes: 1 }, &all, "number", 1).await;
+        assert_eq!(one.expect("an answer").looked_at, 1, "enough is found");
+    }
 }
