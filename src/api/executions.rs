@@ -1,14 +1,17 @@
 //! Executions: what ran, what came of it, and why.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::query::{self, parameter};
 use super::{id, view};
 use crate::app::App;
-use crate::model::{ExecutionStatus, Trace};
-use crate::store::ExecutionFilter;
+use crate::model::{Execution, ExecutionId, ExecutionStatus, Trace};
+use crate::store::{ExecutionFilter, Found};
 use crate::web::{ApiError, Caller, Page, Scope, limit};
+
+/// Characters of a text that is searched for, at most.
+const MAX_NEEDLE: usize = 200;
 
 /// The list's query string.
 #[derive(Deserialize)]
@@ -19,6 +22,7 @@ pub struct ListQuery {
     status: Option<String>,
     from: Option<String>,
     to: Option<String>,
+    q: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
 }
@@ -36,8 +40,13 @@ pub async fn list(
         Scope::Tenant(tenant_id) => Some(tenant_id),
         Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("executions"))),
     };
+    if let Some(needle) = parameter("q", &query.q, needle)? {
+        let wanted = usize::try_from(limit).unwrap_or_default();
+        let found = app.store.search(&filter, &needle, wanted + 1).await?;
+        return Ok(HttpResponse::Ok().json(SearchPage::of(found, wanted)));
+    }
     let executions = app.store.executions(&filter, limit + 1).await?;
-    let cursor = |execution: &crate::model::Execution| execution.execution_id.to_string();
+    let cursor = |execution: &Execution| execution.execution_id.to_string();
     Ok(HttpResponse::Ok().json(Page::of("executions", executions, limit, cursor, view::execution)))
 }
 
@@ -47,20 +56,67 @@ pub async fn get(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let trace = find(&app, &caller, &path).await?;
+    let trace = find_trace(&app, &caller, &path).await?;
     Ok(HttpResponse::Ok().json(view::trace(trace)))
 }
 
 /// The execution with this id, if the caller may know of it.
-async fn find(app: &App, caller: &Caller, execution_id: &str) -> Result<Trace, ApiError> {
+pub(super) async fn find(app: &App, caller: &Caller, execution_id: &str) -> Result<Execution, ApiError> {
+    let execution = app.store.execution(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
+    caller.sees(&execution.tenant_id)?;
+    Ok(execution)
+}
+
+/// The same with all that came of it.
+pub(super) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -> Result<Trace, ApiError> {
     let trace = app.store.trace(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
     caller.sees(&trace.execution.tenant_id)?;
     Ok(trace)
 }
 
+/// A page of what a search found, and how far it came.
+#[derive(Serialize)]
+struct SearchPage {
+    executions: Vec<view::ExecutionView>,
+    next_cursor: Option<ExecutionId>,
+    search: SearchView,
+}
+
+#[derive(Serialize)]
+struct SearchView {
+    /// Executions that match the other filters and were searched.
+    looked_at: usize,
+    /// `false`: it stopped at its bound, and nothing behind `next_cursor` was looked at.
+    complete: bool,
+}
+
+impl SearchPage {
+    /// Of up to `limit + 1` executions: the surplus one only proves that there are more.
+    fn of(mut found: Found, limit: usize) -> Self {
+        let more = found.executions.len() > limit;
+        found.executions.truncate(limit);
+        let last = found.executions.last().map(|execution| execution.execution_id).filter(|_| more);
+        Self {
+            next_cursor: last.or(found.stopped_at),
+            search: SearchView { looked_at: found.looked_at, complete: found.stopped_at.is_none() },
+            executions: found.executions.into_iter().map(view::execution).collect(),
+        }
+    }
+}
+
+fn needle(text: &str) -> Result<String, &'static str> {
+    if (1..=MAX_NEEDLE).contains(&text.chars().count()) {
+        Ok(text.to_owned())
+    } else {
+        Err("must have between 1 and 200 characters")
+    }
+}
+
 fn filter(asked: &ListQuery) -> Result<ExecutionFilter, ApiError> {
-    let status =
-        |word: &str| ExecutionStatus::parse(word).ok_or("is none of queued, running, success, failed");
+    let status = |word: &str| {
+        let none = "is none of queued, held, running, success, failed, cancelled";
+        ExecutionStatus::parse(word).ok_or(none)
+    };
     Ok(ExecutionFilter {
         tenant_id: parameter("tenant_id", &asked.tenant_id, query::tenant_id)?,
         agent_id: parameter("agent_id", &asked.agent_id, |text| text.parse().map_err(|_| "is no agent id"))?,

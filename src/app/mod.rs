@@ -85,6 +85,11 @@ impl App {
         }
     }
 
+    /// Tells whoever runs an execution that it was cancelled; never waits. Call it after the commit.
+    pub fn cancelled(&self, id: ExecutionId) {
+        self.signal.send(Hint::Cancelled(id));
+    }
+
     /// Forgets what has changed, here and in all other processes. Call it after the commit.
     pub async fn changed(&self, change: Change) {
         self.caches.forget(&change).await;

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::{Stamp, stamp};
 use crate::model::{
-    AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, ExecutionStatus, KeySource, TenantId,
-    Trace, Usage,
+    AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, ExecutionSource, ExecutionStatus,
+    KeySource, TenantId, Trace, Usage,
 };
 
 #[derive(Serialize)]
@@ -15,6 +15,9 @@ pub struct ExecutionView {
     agent_id: AgentId,
     agent_version: i32,
     tenant_id: TenantId,
+    run: i32,
+    source: ExecutionSource,
+    replay_of: Option<ExecutionId>,
     status: ExecutionStatus,
     error: Option<ExecutionError>,
     model: Option<String>,
@@ -42,6 +45,9 @@ pub fn execution(execution: Execution) -> ExecutionView {
         agent_id: execution.agent_id,
         agent_version: execution.agent_version,
         tenant_id: execution.tenant_id,
+        run: execution.run,
+        source: execution.source,
+        replay_of: execution.replay_of,
         status: execution.status,
         error: execution.error,
         model: execution.model,
@@ -72,6 +78,7 @@ pub struct TraceView {
 #[derive(Serialize)]
 struct AttemptView {
     number: i32,
+    run: i32,
     started_at: Stamp,
     finished_at: Option<Stamp>,
     key_source: KeySource,
@@ -86,6 +93,7 @@ struct AttemptView {
 pub fn trace(trace: Trace) -> TraceView {
     let attempt = |attempt: Attempt| AttemptView {
         number: attempt.number,
+        run: attempt.run,
         started_at: Stamp(attempt.started_at),
         finished_at: stamp(attempt.finished_at),
         key_source: attempt.key_source,

@@ -14,7 +14,7 @@ use crate::model::Time;
 pub use agent::{AgentView, agent};
 pub use api_key::api_key;
 pub use audit::audit;
-pub use execution::{execution, trace};
+pub use execution::{ExecutionView, execution, trace};
 pub use tenant::tenant;
 pub use webhook_secret::{rotated, secret};
 
@@ -30,6 +30,6 @@ impl From<Stamp> for String {
     }
 }
 
-pub(super) fn stamp(time: Option<Time>) -> Option<Stamp> {
+pub fn stamp(time: Option<Time>) -> Option<Stamp> {
     time.map(Stamp)
 }

@@ -252,7 +252,8 @@ impl Server {
 
     /// Waits until an execution has ended.
     pub async fn ended(&self, execution_id: &str) -> Value {
-        let ended = |trace: &Value| matches!(trace["status"].as_str(), Some("success" | "failed"));
+        let ended =
+            |trace: &Value| matches!(trace["status"].as_str(), Some("success" | "failed" | "cancelled"));
         self.sees(execution_id, "ends", ended).await
     }
 
