@@ -6,15 +6,13 @@ use serde::Deserialize;
 
 use super::{id, through, view};
 use crate::app::{App, key_hash};
-use crate::config::generate_api_key;
+use crate::config::{api_key_hint, generate_api_key};
 use crate::model::{ApiKey, ApiKeyId, Change, KeyRole};
 use crate::store::{self, KeyDeletion};
 use crate::web::{Admin, ApiError, Code, Json, Page, from_value, limit};
 
 /// Longest name of a key, in characters.
 const MAX_NAME_CHARS: usize = 200;
-/// Last characters of a key that its hint shows: of 43 random ones nobody guesses the others.
-const SHOWN: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,8 +49,8 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
         return Err(ApiError::field("/name", format!("must have 1 to {MAX_NAME_CHARS} characters")));
     }
     let text = generate_api_key();
-    let (hash, end) = (key_hash(text.expose_secret().as_bytes()), text.expose_secret().len() - SHOWN);
-    let hint = Some(format!("ahk_…{}", &text.expose_secret()[end..]));
+    let hash = key_hash(text.expose_secret().as_bytes());
+    let hint = Some(api_key_hint(&text));
     let key = ApiKey { key_id: ApiKeyId::new(), role, name, hint, created_at: app.clock.now() };
     let key = through({
         async move {

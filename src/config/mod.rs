@@ -11,10 +11,13 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-pub use keys::{admin_key_fault, encryption_key_file, encryption_keys, generate_api_key, write_private};
+pub use keys::{
+    admin_key_fault, api_key_hint, encryption_key_file, encryption_keys, generate_api_key,
+    present_encryption_keys, write_private,
+};
 
 /// The settings as flags and environment variables.
-#[derive(clap::Args, Clone, Debug, Default)]
+#[derive(clap::Args, Clone, Default)]
 pub struct SettingsArgs {
     /// Database: `sqlite://PATH` or `postgres://…` [default: agenthook.db in the data dir]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -53,7 +56,8 @@ pub struct SettingsArgs {
     #[arg(long, env = "AGENTHOOK_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Fernet keys, comma-separated: the first encrypts, all decrypt [default on SQLite: generated in the data dir]
+    /// Fernet keys, comma-separated: the first encrypts, all decrypt; `agenthook rekey --help` says how to replace one
+    /// [default on SQLite: generated in the data dir]
     #[arg(long, env = "AGENTHOOK_ENCRYPTION_KEYS", value_name = "KEYS", hide_env_values = true)]
     pub encryption_keys: Option<SecretString>,
 
@@ -92,6 +96,13 @@ pub struct SettingsArgs {
     /// `text` or `json` [default: text on a terminal, else json]
     #[arg(long, env = "AGENTHOOK_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
+}
+
+impl std::fmt::Debug for SettingsArgs {
+    /// Nothing of what was given: unchecked, any of it may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SettingsArgs").finish_non_exhaustive()
+    }
 }
 
 /// Our own steps, and only the troubles of the libraries.
@@ -283,17 +294,20 @@ fn number(
 }
 
 fn http_url(name: &'static str, text: Option<String>, default: &str) -> Result<Url, SettingError> {
-    let url: Url = parse(name, text, default, "an http:// or https:// URL")?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
-        return Err(fault(name, format!("`{url}` is not an http:// or https:// URL without a query")));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
+    let text = filled(text).unwrap_or_else(|| default.to_owned());
+    // It is shown in answers and logs, so nothing secret may be in it; nor is it repeated here.
+    if text.contains('@') {
         return Err(fault(
             name,
             "must not carry a user name or a password: it is shown in answers and logs".into(),
         ));
     }
-    Ok(url)
+    let url: Option<Url> = text.parse().ok();
+    let good =
+        |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    url.filter(good)
+        .ok_or_else(|| fault(name, format!("`{shown}` is not an http:// or https:// URL without a query")))
 }
 
 fn database_url(text: Option<String>, data_dir: &std::path::Path) -> Result<DatabaseUrl, SettingError> {

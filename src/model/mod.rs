@@ -11,6 +11,7 @@ mod execution;
 mod id;
 mod llm_config;
 mod retry;
+mod sealed;
 mod tenant;
 mod trace;
 mod trigger;
@@ -23,6 +24,7 @@ pub use execution::{Execution, ExecutionStatus, NewExecution, Timing, Trace};
 pub use id::{AgentId, ApiKeyId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;
 pub use retry::{Backoff, RetryPolicy};
+pub use sealed::SealedKind;
 pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};
 pub use trace::{Attempt, Cost, Usage};
 pub use trigger::{

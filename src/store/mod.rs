@@ -16,6 +16,7 @@ mod ledger;
 mod relay;
 mod rotation;
 mod row;
+mod sealed;
 mod secrets;
 mod tenants;
 
@@ -29,6 +30,7 @@ pub use ledger::{
     AttemptEnd, AttemptStart, Begin, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost, SUSPECT, Spent,
 };
 pub use rotation::{Rotated, Rotation};
+pub use sealed::{Resealed, Sealed, SealedId};
 pub use secrets::SecretChange;
 
 use db::{Db, on_read, on_write};
@@ -108,6 +110,7 @@ impl Store {
             changes::STATEMENTS,
             executions::STATEMENTS,
             rotation::STATEMENTS,
+            sealed::STATEMENTS,
             secrets::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,

@@ -12,8 +12,14 @@ use super::{ApiError, Code};
 pub const MAX_BODY_BYTES: usize = 1_048_576;
 
 /// A JSON body: read whole, bounded, and still untyped so that [`from_value`] can say where it is wrong.
-#[derive(Debug)]
 pub struct Json(pub Value);
+
+impl std::fmt::Debug for Json {
+    /// Not what is in it: that may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Json(…)")
+    }
+}
 
 impl FromRequest for Json {
     type Error = ApiError;

@@ -14,6 +14,7 @@ mod crashes;
 mod dedupe;
 mod deployment;
 mod docs;
+mod encryption_keys;
 mod examples;
 mod executions;
 mod fairness;
