@@ -11,7 +11,9 @@ use actix_web::{App as Actix, HttpResponse, HttpServer, web};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{agents, api_keys, audit, executions, tenants, webhook_secrets};
+use crate::api::{
+    agents, api_keys, audit, execution_actions, executions, tenants, timeline, webhook_secrets,
+};
 use crate::app::{App, Role, StartError};
 use crate::health;
 use crate::ingress::{self, Ingress, Intake};
@@ -72,6 +74,10 @@ routes! {
         "/api/v1/keys/{key_id}" => { delete: api_keys::delete };
         "/api/v1/executions" => { get: executions::list };
         "/api/v1/executions/{execution_id}" => { get: executions::get };
+        "/api/v1/executions/{execution_id}/timeline" => { get: timeline::get };
+        "/api/v1/executions/{execution_id}/cancel" => { post: execution_actions::cancel };
+        "/api/v1/executions/{execution_id}/retry" => { post: execution_actions::retry };
+        "/api/v1/executions/{execution_id}/replay" => { post: execution_actions::replay };
         "/api/v1/audit" => { get: audit::list };
         "/openapi.json" => { get: openapi::json };
         "/docs" => { get: openapi::docs };

@@ -4,9 +4,11 @@ mod agent_request;
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
+pub mod execution_actions;
 pub mod executions;
 mod query;
 pub mod tenants;
+pub mod timeline;
 mod view;
 pub mod webhook_secrets;
 
@@ -33,11 +35,16 @@ async fn through<T: 'static>(
     write: impl Future<Output = store::Result<T>> + 'static,
 ) -> Result<store::Result<T>, ApiError> {
     let app = app.clone();
-    let change = async move {
+    to_the_end(async move {
         let done = write.await;
         app.changed(what).await;
         done
-    };
+    })
+    .await
+}
+
+/// The same for what no cache has to hear of.
+async fn to_the_end<T: 'static>(write: impl Future<Output = T> + 'static) -> Result<T, ApiError> {
     let broken = |_| ApiError::new(Code::Internal, "the server failed; its log has the details");
-    actix_web::rt::spawn(change.in_current_span()).await.map_err(broken)
+    actix_web::rt::spawn(write.in_current_span()).await.map_err(broken)
 }

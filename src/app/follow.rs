@@ -121,7 +121,7 @@ impl Follower {
                 },
             };
             match heard {
-                Heard::Hint(Hint::Due) => {}
+                Heard::Hint(Hint::Due | Hint::Cancelled(_)) => {}
                 Heard::Hint(Hint::Agent(id)) => self.caches.forget(&Change::Agent(id)).await,
                 Heard::Hint(Hint::Tenant(id)) => self.caches.forget(&Change::Tenant(id)).await,
                 Heard::Hint(Hint::ApiKeys) => self.caches.forget(&Change::ApiKeys).await,

@@ -59,6 +59,8 @@ codes! {
     AgentDeleted = "agent_deleted";
     /// The worker process died during the call.
     Crashed = "crashed";
+    /// On attempts only: the execution was cancelled while the call was out.
+    Cancelled = "cancelled";
 }
 
 #[cfg(test)]

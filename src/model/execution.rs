@@ -13,37 +13,62 @@ use super::{
 pub enum ExecutionStatus {
     /// Waits for a worker, from `due_at` on.
     Queued,
-    /// A worker holds its lease.
+    /// Waits for a person.
+    Held,
+    /// A worker holds it.
     Running,
     /// Ended with an output.
     Success,
     /// Ended with an error.
     Failed,
+    /// Ended because somebody said so.
+    Cancelled,
 }
 
 impl ExecutionStatus {
+    /// Every status, in the order of a life.
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Held, Self::Running, Self::Success, Self::Failed, Self::Cancelled];
+
     /// The word in rows, answers and query strings.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Held => "held",
             Self::Running => "running",
             Self::Success => "success",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
         }
     }
 
     /// The other way round.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Queued, Self::Running, Self::Success, Self::Failed].into_iter().find(|s| s.as_str() == word)
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
-    /// Whether nothing will change any more.
+    /// Whether nothing will change by itself any more.
     #[must_use]
     pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Success | Self::Failed)
+        match self {
+            Self::Success | Self::Failed | Self::Cancelled => true,
+            Self::Queued | Self::Held | Self::Running => false,
+        }
     }
+}
+
+/// Where an execution came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionSource {
+    /// A signed webhook.
+    Webhook,
+    /// Somebody tried the agent.
+    Test,
+    /// An earlier execution's payload once more.
+    Replay,
 }
 
 /// What the accept path stores: one row, the hook's columns included.
@@ -71,6 +96,29 @@ pub struct NewExecution {
     pub received_at: Time,
 }
 
+/// An execution that no webhook began: nothing verified its payload but the key of whoever asked for it.
+#[derive(Clone, Debug)]
+pub struct UnsignedExecution {
+    /// Made by us before the commit.
+    pub execution_id: ExecutionId,
+    /// The agent's tenant.
+    pub tenant_id: TenantId,
+    /// The agent that is to run.
+    pub agent_id: AgentId,
+    /// In this version.
+    pub agent_version: i32,
+    /// The bytes that it is to see.
+    pub payload: Vec<u8>,
+    /// `X-Request-Id` of the answer to whoever asked for it.
+    pub request_id: uuid::Uuid,
+    /// Why there is no webhook.
+    pub source: ExecutionSource,
+    /// The execution whose payload this is.
+    pub replay_of: Option<ExecutionId>,
+    /// When it was asked for.
+    pub received_at: Time,
+}
+
 /// An execution as lists show it.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "named in the contract; units are in the names")]
@@ -80,6 +128,10 @@ pub struct Execution {
     pub agent_id: AgentId,
     pub agent_version: i32,
     pub status: ExecutionStatus,
+    /// 1, and one more for each retry that was asked for.
+    pub run: i32,
+    pub source: ExecutionSource,
+    pub replay_of: Option<ExecutionId>,
     pub error: Option<ExecutionError>,
     pub model: Option<String>,
     pub key_source: Option<KeySource>,
@@ -103,31 +155,56 @@ pub struct Trace {
     pub payload: Vec<u8>,
     /// What the model wrote.
     pub output: Option<String>,
-    /// Every LLM call, in order.
+    /// Every LLM call of every run, in order.
     pub attempts: Vec<Attempt>,
+    /// `X-Request-Id` of the answer that promised it.
+    pub request_id: uuid::Uuid,
+    /// The secret that verified it, if one did.
+    pub secret_id: Option<SecretId>,
 }
 
-/// The clock of an execution. Durations are ms.
+/// A run that was followed by another: of a failed execution that was retried.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "columns of the run; named like those of the execution")]
+pub struct PastRun {
+    pub run: i32,
+    pub status: ExecutionStatus,
+    pub queued_at: Time,
+    pub started_at: Option<Time>,
+    pub finished_at: Option<Time>,
+    pub error: Option<ExecutionError>,
+    pub output: Option<String>,
+}
+
+/// The clock of an execution: of its present run, but for `received_at` and `llm_ms`. Durations are ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named in the contract; units are in the names")]
 pub struct Timing {
     pub received_at: Time,
+    /// When the present run was asked for; `None` is `received_at`.
+    pub queued_at: Option<Time>,
     pub started_at: Option<Time>,
     pub finished_at: Option<Time>,
-    /// Time spent in LLM calls, all attempts together.
+    /// Time spent in LLM calls, all attempts of all runs together.
     pub llm_ms: Option<i64>,
 }
 
 impl Timing {
-    /// From the hook to the first claim.
+    /// When the present run began to wait.
     #[must_use]
-    pub fn queue_ms(&self) -> Option<i64> {
-        self.started_at.map(|t| (t - self.received_at).num_milliseconds())
+    pub fn queued_at(&self) -> Time {
+        self.queued_at.unwrap_or(self.received_at)
     }
 
-    /// From the hook to the end.
+    /// From there to the first claim.
+    #[must_use]
+    pub fn queue_ms(&self) -> Option<i64> {
+        self.started_at.map(|t| (t - self.queued_at()).num_milliseconds())
+    }
+
+    /// From there to the end.
     #[must_use]
     pub fn total_ms(&self) -> Option<i64> {
-        self.finished_at.map(|t| (t - self.received_at).num_milliseconds())
+        self.finished_at.map(|t| (t - self.queued_at()).num_milliseconds())
     }
 }

@@ -12,7 +12,9 @@ mod execution;
 mod id;
 mod llm_config;
 mod retry;
+mod sealed;
 mod tenant;
+mod timeline;
 mod trace;
 mod trigger;
 
@@ -21,11 +23,15 @@ pub use api_key::{ApiKey, KeyRole};
 pub use audit::{Actor, AuditAction, AuditEntry};
 pub use change::Change;
 pub use error::{ErrorCode, ExecutionError};
-pub use execution::{Execution, ExecutionStatus, NewExecution, Timing, Trace};
+pub use execution::{
+    Execution, ExecutionSource, ExecutionStatus, NewExecution, PastRun, Timing, Trace, UnsignedExecution,
+};
 pub use id::{AgentId, ApiKeyId, AuditId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;
 pub use retry::{Backoff, RetryPolicy};
+pub use sealed::SealedKind;
 pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};
+pub use timeline::{TimelineDetails, TimelineEntry, TimelineEvent, timeline};
 pub use trace::{Attempt, Cost, Usage};
 pub use trigger::{
     Dedupe, DedupeBy, SchemaPolicy, SchemeName, SecretEncoding, Trigger, TriggerType, WebhookSecret,

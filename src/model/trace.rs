@@ -8,8 +8,10 @@ use super::{ExecutionError, KeySource, Time};
 /// One LLM call. Its row is written before the call, so that a call that kills us is still known.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// 1 for the first.
+    /// 1 for the first; goes on over all runs.
     pub number: i32,
+    /// The run that it belongs to.
+    pub run: i32,
     /// Just before the call.
     pub started_at: Time,
     /// `None` while the call is out.

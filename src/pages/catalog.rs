@@ -18,6 +18,7 @@ texts! {
     "unavailable"
     "llm_unavailable" "llm_timeout" "llm_rate_limited" "llm_bad_request" "llm_auth" "llm_budget_exceeded"
     "llm_no_deployment" "llm_invalid_response" "no_key" "model_not_allowed" "agent_deleted" "crashed"
+    "cancelled"
 }
 
 /// What there is to know about one code.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::model::{AgentId, Change, TenantId};
+use crate::model::{AgentId, Change, ExecutionId, TenantId};
 use link::Link;
 
 /// Hints that a slow listener may be behind by; then it hears [`Heard::Missed`].
@@ -30,6 +30,8 @@ const WAITING: usize = 1024;
 pub enum Hint {
     /// An execution may be due.
     Due,
+    /// An execution was cancelled: whoever runs it may stop.
+    Cancelled(ExecutionId),
     /// An agent, its secrets included, was made, changed or deleted.
     Agent(AgentId),
     /// A tenant, its LLM key included, was made, changed or deleted.
@@ -58,7 +60,7 @@ pub struct Signal {
 #[derive(Clone, Debug)]
 struct Ears {
     all: broadcast::Sender<Heard>,
-    /// The same without [`Hint::Due`], of which there may be thousands a second.
+    /// The same without what is about executions, of which there may be thousands a second.
     changes: broadcast::Sender<Heard>,
 }
 
@@ -130,7 +132,7 @@ impl Signal {
         Listener(self.ears.all.subscribe())
     }
 
-    /// The same, to everything but [`Hint::Due`].
+    /// The same, to everything but what is about executions.
     #[must_use]
     pub fn listen_to_changes(&self) -> Listener {
         Listener(self.ears.changes.subscribe())
@@ -140,7 +142,7 @@ impl Signal {
 impl Ears {
     fn hear(&self, heard: Heard) {
         // An error means that nobody listens.
-        if heard != Heard::Hint(Hint::Due) {
+        if !matches!(heard, Heard::Hint(Hint::Due | Hint::Cancelled(_))) {
             let _ = self.changes.send(heard.clone());
         }
         let _ = self.all.send(heard);

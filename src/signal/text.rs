@@ -4,6 +4,7 @@
 use super::Hint;
 
 const DUE: &str = "due";
+const CANCELLED: &str = "cancelled:";
 const AGENT: &str = "agent:";
 const TENANT: &str = "tenant:";
 const API_KEYS: &str = "keys";
@@ -23,6 +24,7 @@ pub(super) fn write(name: &str, hints: &[Hint]) -> String {
         text.push(' ');
         match hint {
             Hint::Due => text.push_str(DUE),
+            Hint::Cancelled(id) => text.push_str(&format!("{CANCELLED}{id}")),
             Hint::Agent(id) => text.push_str(&format!("{AGENT}{id}")),
             Hint::Tenant(id) => text.push_str(&format!("{TENANT}{id}")),
             Hint::ApiKeys => text.push_str(API_KEYS),
@@ -40,7 +42,9 @@ pub(super) fn read<'t>(own_name: &str, text: &'t str) -> impl Iterator<Item = Hi
         API_KEYS => Some(Hint::ApiKeys),
         _ => {
             let agent = word.strip_prefix(AGENT).and_then(|id| id.parse().ok()).map(Hint::Agent);
-            agent.or_else(|| word.strip_prefix(TENANT)?.parse().ok().map(Hint::Tenant))
+            let tenant = || word.strip_prefix(TENANT)?.parse().ok().map(Hint::Tenant);
+            let cancelled = || word.strip_prefix(CANCELLED)?.parse().ok().map(Hint::Cancelled);
+            agent.or_else(tenant).or_else(cancelled)
         }
     })
 }
@@ -48,16 +52,17 @@ pub(super) fn read<'t>(own_name: &str, text: &'t str) -> impl Iterator<Item = Hi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::AgentId;
+    use crate::model::{AgentId, ExecutionId};
 
     #[test]
     fn what_is_written_is_read_once_and_by_others_only() {
         let agent = Hint::Agent(AgentId::new());
         let tenant = Hint::Tenant("A.b_c-9".parse().expect("a tenant"));
+        let cancelled = Hint::Cancelled(ExecutionId::new());
         let hints = [Hint::Due, agent.clone(), Hint::Due, tenant.clone(), Hint::ApiKeys, agent.clone()];
-        let text = write("me", &hints);
+        let text = write("me", &[hints.as_slice(), std::slice::from_ref(&cancelled)].concat());
         let heard: Vec<_> = read("you", &text).collect();
-        assert_eq!(heard, [Hint::Due, agent, tenant, Hint::ApiKeys]);
+        assert_eq!(heard, [Hint::Due, agent, tenant, Hint::ApiKeys, cancelled]);
         assert_eq!(read("me", &text).count(), 0);
     }
 

@@ -1,4 +1,4 @@
-//! Reading executions: one with its attempts, or a page of them.
+//! Reading one execution: as it stands, with its attempts, and with all its runs.
 
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -7,57 +7,48 @@ use super::db::statements;
 use super::row::word;
 use super::{Result, Store, on_read};
 use crate::model::{
-    AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, ExecutionStatus, TenantId, Time, Timing,
-    Trace, Usage,
+    AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, PastRun, SecretId, Time, Timing, Trace,
+    Usage,
 };
 
-statements! {
-    GET = "SELECT execution_id, tenant_id, agent_id, agent_version, status, error, model, key_source, usage, cost_nano,
-            llm_ms, received_at, started_at, finished_at, tries, due_at, payload, output
-        FROM executions WHERE execution_id = $1";
-    // Newest first by id: version 7 ids sort by time. The page costs the same wherever it stands.
-    LIST = "SELECT execution_id, tenant_id, agent_id, agent_version, status, error, model, key_source, usage, cost_nano,
-            llm_ms, received_at, started_at, finished_at, tries, due_at
-        FROM executions
-        WHERE (tenant_id = $1 OR $1 IS NULL) AND (agent_id = $2 OR $2 IS NULL) AND (status = $3 OR $3 IS NULL)
-            AND (received_at >= $4 OR $4 IS NULL) AND (received_at < $5 OR $5 IS NULL)
-            AND (execution_id < $6 OR $6 IS NULL)
-        ORDER BY execution_id DESC LIMIT $7";
-    ATTEMPTS = "SELECT number, started_at, finished_at, key_source, status_code, error, usage, cost_nano, llm_call_id, model
-        FROM attempts WHERE execution_id = $1 ORDER BY number";
+/// The columns of [`Row`]. What may not be readable any more is read as text, so that one such row is not the end of
+/// a whole list.
+macro_rules! columns {
+    () => {
+        "execution_id, tenant_id, agent_id, agent_version, status, run, source, replay_of, error, model, key_source,
+            CAST(usage AS TEXT) AS usage, cost_nano, llm_ms, received_at, queued_at, started_at, finished_at, tries, due_at"
+    };
 }
+pub(super) use columns;
 
-/// Which executions a page shows; every `None` lets all pass.
-#[derive(Clone, Debug, Default)]
-pub struct ExecutionFilter {
-    /// Of this tenant.
-    pub tenant_id: Option<TenantId>,
-    /// Of this agent.
-    pub agent_id: Option<AgentId>,
-    /// In this state.
-    pub status: Option<ExecutionStatus>,
-    /// Received at this time or later.
-    pub from: Option<Time>,
-    /// Received before this time.
-    pub to: Option<Time>,
-    /// Older than this execution: the page's cursor.
-    pub before: Option<ExecutionId>,
+statements! {
+    GET = concat!("SELECT ", columns!(), " FROM executions WHERE execution_id = $1");
+    TRACE = concat!("SELECT ", columns!(), ", payload, output, request_id, secret_id
+        FROM executions WHERE execution_id = $1");
+    ATTEMPTS = "SELECT number, run, started_at, finished_at, key_source, status_code, error, usage, cost_nano, llm_call_id, model
+        FROM attempts WHERE execution_id = $1 ORDER BY number";
+    RUNS = "SELECT run, status, queued_at, started_at, finished_at, error, output FROM runs WHERE execution_id = $1 ORDER BY run";
+    REPLAYS = "SELECT execution_id, received_at FROM executions WHERE replay_of = $1 ORDER BY execution_id DESC LIMIT $2";
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     execution_id: Uuid,
     tenant_id: String,
     agent_id: Uuid,
     agent_version: i32,
     status: String,
+    run: i32,
+    source: String,
+    replay_of: Option<Uuid>,
     error: Option<Json<ExecutionError>>,
     model: Option<String>,
     key_source: Option<String>,
-    usage: Option<Json<Usage>>,
+    usage: Option<String>,
     cost_nano: Option<i64>,
     llm_ms: Option<i64>,
     received_at: Time,
+    queued_at: Option<Time>,
     started_at: Option<Time>,
     finished_at: Option<Time>,
     tries: i32,
@@ -70,6 +61,8 @@ struct TraceRow {
     execution: Row,
     payload: Vec<u8>,
     output: Option<String>,
+    request_id: Uuid,
+    secret_id: Uuid,
 }
 
 impl TryFrom<Row> for Execution {
@@ -81,13 +74,18 @@ impl TryFrom<Row> for Execution {
             agent_id: AgentId(row.agent_id),
             agent_version: row.agent_version,
             status: word(&row.status)?,
+            run: row.run,
+            source: word(&row.source)?,
+            replay_of: row.replay_of.map(ExecutionId),
             error: row.error.map(|json| json.0),
             model: row.model,
             key_source: row.key_source.as_deref().map(word).transpose()?,
-            usage: row.usage.map(|json| json.0),
+            // A run whose usage cannot be read has ended for that reason, and its error says so.
+            usage: row.usage.and_then(|text| serde_json::from_str::<Usage>(&text).ok()),
             cost: row.cost_nano.map(Cost),
             timing: Timing {
                 received_at: row.received_at,
+                queued_at: row.queued_at,
                 started_at: row.started_at,
                 finished_at: row.finished_at,
                 llm_ms: row.llm_ms,
@@ -101,6 +99,7 @@ impl TryFrom<Row> for Execution {
 #[derive(sqlx::FromRow)]
 struct AttemptRow {
     number: i32,
+    run: i32,
     started_at: Time,
     finished_at: Option<Time>,
     key_source: String,
@@ -117,6 +116,7 @@ impl TryFrom<AttemptRow> for Attempt {
     fn try_from(row: AttemptRow) -> Result<Self> {
         Ok(Self {
             number: row.number,
+            run: row.run,
             started_at: row.started_at,
             finished_at: row.finished_at,
             key_source: word(&row.key_source)?,
@@ -130,14 +130,35 @@ impl TryFrom<AttemptRow> for Attempt {
     }
 }
 
+#[derive(sqlx::FromRow)]
+struct RunRow {
+    run: i32,
+    status: String,
+    queued_at: Time,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+    error: Option<Json<ExecutionError>>,
+    output: Option<String>,
+}
+
 impl Store {
+    /// One execution as it stands.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>> {
+        let row: Option<Row> =
+            on_read!(self, |conn| sqlx::query_as(GET).bind(id.0).fetch_optional(conn).await)?;
+        row.map(Execution::try_from).transpose()
+    }
+
     /// One execution with everything about it.
     ///
     /// # Errors
     /// The database's.
     pub async fn trace(&self, id: ExecutionId) -> Result<Option<Trace>> {
         let row: Option<TraceRow> =
-            on_read!(self, |conn| sqlx::query_as(GET).bind(id.0).fetch_optional(conn).await)?;
+            on_read!(self, |conn| sqlx::query_as(TRACE).bind(id.0).fetch_optional(conn).await)?;
         let Some(row) = row else { return Ok(None) };
         let attempts: Vec<AttemptRow> =
             on_read!(self, |conn| sqlx::query_as(ATTEMPTS).bind(id.0).fetch_all(conn).await)?;
@@ -146,24 +167,39 @@ impl Store {
             payload: row.payload,
             output: row.output,
             attempts: attempts.into_iter().map(Attempt::try_from).collect::<Result<_>>()?,
+            request_id: row.request_id,
+            // The nil UUID stands for none: the column is older than executions without a secret.
+            secret_id: (!row.secret_id.is_nil()).then_some(SecretId(row.secret_id)),
         }))
     }
 
-    /// Up to `limit` executions, the newest first, without their attempts.
+    /// The runs of an execution before its present one, the first of them first.
     ///
     /// # Errors
     /// The database's.
-    pub async fn executions(&self, filter: &ExecutionFilter, limit: i64) -> Result<Vec<Execution>> {
-        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(LIST)
-            .bind(filter.tenant_id.as_ref().map(TenantId::as_str))
-            .bind(filter.agent_id.map(|id| id.0))
-            .bind(filter.status.map(ExecutionStatus::as_str))
-            .bind(filter.from)
-            .bind(filter.to)
-            .bind(filter.before.map(|id| id.0))
-            .bind(limit)
-            .fetch_all(conn)
-            .await)?;
-        rows.into_iter().map(Execution::try_from).collect()
+    pub async fn past_runs(&self, id: ExecutionId) -> Result<Vec<PastRun>> {
+        let rows: Vec<RunRow> = on_read!(self, |conn| sqlx::query_as(RUNS).bind(id.0).fetch_all(conn).await)?;
+        let run = |row: RunRow| {
+            Ok(PastRun {
+                run: row.run,
+                status: word(&row.status)?,
+                queued_at: row.queued_at,
+                started_at: row.started_at,
+                finished_at: row.finished_at,
+                error: row.error.map(|json| json.0),
+                output: row.output,
+            })
+        };
+        rows.into_iter().map(run).collect()
+    }
+
+    /// Up to `limit` executions that replay this one, the newest first, and when each was asked for.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn replays_of(&self, id: ExecutionId, limit: i64) -> Result<Vec<(ExecutionId, Time)>> {
+        let rows: Vec<(Uuid, Time)> =
+            on_read!(self, |conn| sqlx::query_as(REPLAYS).bind(id.0).bind(limit).fetch_all(conn).await)?;
+        Ok(rows.into_iter().map(|(id, at)| (ExecutionId(id), at)).collect())
     }
 }

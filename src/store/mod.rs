@@ -11,26 +11,33 @@ mod audit;
 mod changes;
 mod db;
 mod error;
+mod execution_list;
+mod execution_search;
 mod executions;
 mod group;
 mod ledger;
 mod relay;
 mod rotation;
 mod row;
+mod sealed;
 mod secrets;
 mod tenants;
+mod unsigned;
 
 pub use accept::Accepted;
 pub use api_keys::KeyDeletion;
 pub use audit::AuditFilter;
 pub use changes::JournalRow;
 pub use error::{Error, Result};
-pub use executions::ExecutionFilter;
+pub use execution_list::ExecutionFilter;
+pub use execution_search::{Found, SEARCHED, SEARCHED_BYTES};
 pub use group::{Entry, Full, Group};
 pub use ledger::{
-    AttemptEnd, AttemptStart, Begin, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost, SUSPECT, Spent,
+    AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost,
+    Retry, SUSPECT, Spent,
 };
 pub use rotation::{Rotated, Rotation};
+pub use sealed::{Resealed, Sealed, SealedId};
 pub use secrets::SecretChange;
 
 use db::{Db, on_read, on_write};
@@ -111,9 +118,11 @@ impl Store {
             changes::STATEMENTS,
             executions::STATEMENTS,
             rotation::STATEMENTS,
+            sealed::STATEMENTS,
             secrets::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,
+            unsigned::STATEMENTS,
         ];
         let own: &[&str] = match &self.db {
             Db::Sqlite { .. } => &[],
@@ -131,8 +140,9 @@ impl Store {
             Db::Sqlite { .. } => accept::INSERT_SQLITE.iter().map(|(_, text)| text.as_str()).collect(),
             Db::Postgres { .. } => Vec::new(),
         };
-        let all =
-            common.iter().chain(ledger::STATEMENTS).copied().flatten().chain(own).copied().chain(sqlite);
+        let lists = execution_list::every_text();
+        let all = common.iter().chain(ledger::STATEMENTS).copied().flatten().chain(own).copied();
+        let all = all.chain(sqlite).chain(lists.iter().map(String::as_str));
         let (mut count, mut refused) = (0, Vec::new());
         for sql in all {
             count += 1;

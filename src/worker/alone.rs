@@ -47,6 +47,7 @@ impl Worker {
         let closed = self.slots.close();
         tokio::select! {
             () = self.slots.quiet() => {}
+            () = note.given_up() => return,
             // It goes back with everything else that is held.
             () = stop.cancelled() => return,
         }
@@ -54,6 +55,7 @@ impl Worker {
         match self.app.store.mark_alone(&run.hold).await {
             Ok(true) => tokio::select! {
                 () = self.settle(run) => {}
+                () = note.given_up() => {}
                 () = self.given_up.cancelled() => {}
             },
             Ok(false) => {}

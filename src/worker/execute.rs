@@ -38,6 +38,8 @@ impl Worker {
         tokio::spawn(async move {
             tokio::select! {
                 () = worker.settle(run) => {}
+                // Dropped in mid-call it closes the connection, which is how LiteLLM learns that nobody waits.
+                () = note.given_up() => {}
                 () = worker.given_up.cancelled() => {}
             }
             drop((note, slot));

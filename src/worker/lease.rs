@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use crate::model::{Time, WorkerId};
-use crate::store::{self, Lease, Loss};
+use crate::store::{self, Lease, Loss, Lost};
 
 /// How long a worker may be silent.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
@@ -44,24 +44,27 @@ impl OwnLease {
     }
 }
 
+/// A dead worker, and how often it had beaten when it was last seen; `None` where it had no lease.
+type Dead = (WorkerId, Option<i64>);
+
 /// What we saw of the others, and since when it has not changed.
 #[derive(Default)]
 struct Watch {
-    seen: HashMap<WorkerId, (i64, Instant)>,
+    seen: HashMap<WorkerId, (Option<i64>, Instant)>,
     looked: Option<Instant>,
 }
 
 impl Watch {
-    /// Who of these is dead. An outlaw holds runs and is no worker any more.
-    fn dead(&mut self, leases: &[Lease], outlaws: &[WorkerId], wall: Time, now: Instant) -> Vec<WorkerId> {
+    /// Who of these is dead, and at which beat. An outlaw holds runs and is no worker any more.
+    fn dead(&mut self, leases: &[Lease], outlaws: &[WorkerId], wall: Time, now: Instant) -> Vec<Dead> {
         if self.looked.is_none_or(|looked| now - looked > BLINK) {
             self.seen.clear();
         }
         self.looked = Some(now);
-        let outlaws = outlaws.iter().map(|id| (*id, -1, true));
+        let outlaws = outlaws.iter().map(|id| (*id, None, true));
         let all = leases
             .iter()
-            .map(|lease| (lease.worker_id, lease.beats, lease.lease_until < wall))
+            .map(|lease| (lease.worker_id, Some(lease.beats), lease.lease_until < wall))
             .chain(outlaws);
         let (mut seen, mut dead) = (HashMap::new(), Vec::new());
         for (id, beats, ended) in all {
@@ -70,7 +73,7 @@ impl Watch {
                 _ => now,
             };
             if now - since >= LEASE || (ended && now - since >= CONFIRM) {
-                dead.push(id);
+                dead.push((id, beats));
             }
             seen.insert(id, (beats, since));
         }
@@ -111,8 +114,8 @@ impl Worker {
         let mut leases = self.app.store.leases().await?;
         leases.retain(|lease| lease.worker_id != self.id);
         let outlaws = self.app.store.outlaws().await?;
-        for dead in watch.dead(&leases, &outlaws, self.app.clock.now(), Instant::now()) {
-            self.take_back(dead).await?;
+        for (dead, beats) in watch.dead(&leases, &outlaws, self.app.clock.now(), Instant::now()) {
+            self.taken_back(dead, &self.app.store.bury(dead, beats, self.app.clock.now()).await?);
         }
         Ok(())
     }
@@ -120,19 +123,17 @@ impl Worker {
     /// The embedded database is this process's alone: whatever runs at its start was run by one that is dead.
     pub(super) async fn recover_all(&self) -> store::Result<()> {
         for dead in self.app.store.holders().await? {
-            self.take_back(dead).await?;
+            self.taken_back(dead, &self.app.store.abandon(dead, Loss::Died, self.app.clock.now()).await?);
         }
         Ok(())
     }
 
-    async fn take_back(&self, dead: WorkerId) -> store::Result<()> {
-        let lost = self.app.store.abandon(dead, Loss::Died, self.app.clock.now()).await?;
+    fn taken_back(&self, dead: WorkerId, lost: &Lost) {
         if !lost.requeued.is_empty() || !lost.crashed.is_empty() {
             let (requeued, crashed) = (lost.requeued.len(), lost.crashed.len());
             tracing::warn!(worker = %dead, requeued, crashed, "taken back from a worker that died");
             self.wake.notify_one();
         }
-        Ok(())
     }
 }
 
@@ -183,6 +184,6 @@ mod tests {
         for second in [0, 1, 2, 3, 4, 90, 91, 92, 93, 94] {
             assert!(watch.dead(&ended, &[], wall, start + SECOND * second).is_empty(), "at {second}");
         }
-        assert_eq!(watch.dead(&ended, &[], wall, start + SECOND * 95), [id]);
+        assert_eq!(watch.dead(&ended, &[], wall, start + SECOND * 95), [(id, Some(7))]);
     }
 }

@@ -41,6 +41,8 @@ pub struct Worker {
     writers: Writers,
     /// Wakes the sweep.
     wake: Arc<Notify>,
+    /// Has what we hold compared with what we run at once.
+    look_at_holds: Arc<Notify>,
     /// The drain took too long: runs under way are not waited for any more.
     given_up: CancellationToken,
 }
@@ -76,6 +78,7 @@ impl Worker {
             under_way: UnderWay::default(),
             lease: OwnLease::default(),
             wake: Arc::default(),
+            look_at_holds: Arc::default(),
             given_up: CancellationToken::new(),
             app,
         }
@@ -96,7 +99,7 @@ impl Worker {
         tasks.spawn(self.clone().sweep(stop.clone()));
         tasks.spawn(self.clone().listen(stop.clone()));
         tasks.spawn(self.clone().count_tenants(stop.clone()));
-        tasks.spawn(self.clone().let_go_of_strays(stop.clone()));
+        tasks.spawn(self.clone().compare_holds(stop.clone()));
         tasks.spawn(self.clone().run_suspects(stop.clone()));
         let worker = self.clone();
         let mut rings = pin!(self.app.queue.work(stop.clone(), move |id| worker.clone().take_up(id)));

@@ -4,6 +4,7 @@
 //! the ledger, and whoever gets room takes from there, one tenant after the other. So a tenant with a hundred
 //! thousand runs waiting stands in nobody's way: no ring of his is in front of anybody.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -12,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::Worker;
 use crate::model::ExecutionId;
 use crate::signal::{Heard, Hint};
-use crate::store::{self, Claim, Loss};
+use crate::store::{self, Claim, Hold, Loss};
 
 /// How often the ledger is asked what is due: the delay of a retry, or of a lost ring, at most.
 const TURN: Duration = Duration::from_millis(250);
 /// How often it is asked what changes slowly.
 const ROUND: Duration = Duration::from_secs(1);
-/// How often we look for what we hold and do not run.
-const STRAYS: Duration = Duration::from_secs(5);
+/// How often what we hold is compared with what we run: how long a call goes on after it was cancelled, if no hint comes.
+const HOLDS: Duration = Duration::from_secs(5);
 /// How long a ring waits while this process is full: another one may have room, and takes it by its own turn.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -86,7 +87,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Wakes the sweep when another process says that something is due, until `stop`.
+    /// Wakes the sweep when another process says that something is due, and gives up what was cancelled, until `stop`.
     pub(super) async fn listen(self, stop: CancellationToken) {
         let mut listener = self.app.signal.listen();
         loop {
@@ -95,9 +96,15 @@ impl Worker {
                 () = stop.cancelled() => return,
             };
             match heard {
-                Some(Heard::Hint(Hint::Due) | Heard::Missed) => {
-                    self.app.queue.wake();
-                    self.wake.notify_one();
+                Some(Heard::Hint(Hint::Due)) => self.wake_up(),
+                Some(Heard::Hint(Hint::Cancelled(id))) => {
+                    if self.under_way.give_up_all_of(id) {
+                        tracing::info!(%id, "cancelled: its run is given up");
+                    }
+                }
+                Some(Heard::Missed) => {
+                    self.wake_up();
+                    self.look_at_holds.notify_one();
                 }
                 Some(Heard::Hint(Hint::Agent(_) | Hint::Tenant(_) | Hint::ApiKeys)) => {}
                 None => return,
@@ -123,25 +130,49 @@ impl Worker {
         }
     }
 
-    /// Queues again what we hold and do not run, until `stop`: a claim was committed and its answer was lost.
-    pub(super) async fn let_go_of_strays(self, stop: CancellationToken) {
-        let (mut turn, mut before) = (interval(STRAYS), Vec::new());
+    fn wake_up(&self) {
+        self.app.queue.wake();
+        self.wake.notify_one();
+    }
+
+    /// Compares what we run with what the ledger says we hold, until `stop`. What we hold and do not run is queued again:
+    /// a claim was committed and its answer was lost. What we run and do not hold is given up: it was cancelled, or
+    /// another has it.
+    pub(super) async fn compare_holds(self, stop: CancellationToken) {
+        let (mut turn, mut before) = (interval(HOLDS), Vec::new());
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                _ = turn.tick() => {}
+            let in_turn = tokio::select! {
+                _ = turn.tick() => true,
+                () = self.look_at_holds.notified() => false,
                 () = stop.cancelled() => return,
-            }
-            let Ok(mut strays) = self.app.store.held(self.id).await else { continue };
-            strays.retain(|hold| !self.under_way.contains(hold));
-            // Seen twice: a claim that is just being answered is none.
-            for hold in strays.iter().filter(|hold| before.contains(*hold)) {
-                tracing::warn!(id = %hold.execution_id, "held and not run; it is run again");
-                let now = self.app.clock.now();
-                if let Err(error) = self.app.store.let_go(hold, Loss::Dropped, now, now).await {
-                    tracing::warn!(id = %hold.execution_id, %error, "could not let go");
+            };
+            // Taken first: whatever is in it was claimed before we ask, so that the answer has it if it is held.
+            let under_way = self.under_way.all();
+            let Ok(held) = self.app.store.held(self.id).await else { continue };
+            let held: HashSet<Hold> = held.into_iter().collect();
+            for hold in under_way.iter().filter(|hold| !held.contains(*hold)) {
+                if self.under_way.give_up(hold) {
+                    tracing::info!(id = %hold.execution_id, "not held any more: its run is given up");
                 }
             }
-            before = strays;
+            if in_turn {
+                before = self.let_go_of_strays(held, &before).await;
+            }
         }
+    }
+
+    /// Queues again what was held and not run a turn before and is so now; what is so now is the answer.
+    async fn let_go_of_strays(&self, mut held: HashSet<Hold>, before: &[Hold]) -> Vec<Hold> {
+        held.retain(|hold| !self.under_way.contains(hold));
+        // Seen twice: a claim that is just being answered is none.
+        for hold in before.iter().filter(|hold| held.contains(*hold)) {
+            tracing::warn!(id = %hold.execution_id, "held and not run; it is run again");
+            let now = self.app.clock.now();
+            if let Err(error) = self.app.store.let_go(hold, Loss::Dropped, now, now).await {
+                tracing::warn!(id = %hold.execution_id, %error, "could not let go");
+            }
+        }
+        held.into_iter().collect()
     }
 }

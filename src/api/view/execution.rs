@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::{Stamp, stamp};
 use crate::model::{
-    AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, ExecutionStatus, KeySource, TenantId,
-    Trace, Usage,
+    AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, ExecutionSource, ExecutionStatus,
+    KeySource, TenantId, Trace, Usage,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -17,6 +17,10 @@ pub struct ExecutionView {
     agent_id: AgentId,
     agent_version: i32,
     tenant_id: TenantId,
+    run: i32,
+    source: ExecutionSource,
+    #[schema(required)]
+    replay_of: Option<ExecutionId>,
     status: ExecutionStatus,
     #[schema(required)]
     error: Option<ExecutionError>,
@@ -56,6 +60,9 @@ pub fn execution(execution: Execution) -> ExecutionView {
         agent_id: execution.agent_id,
         agent_version: execution.agent_version,
         tenant_id: execution.tenant_id,
+        run: execution.run,
+        source: execution.source,
+        replay_of: execution.replay_of,
         status: execution.status,
         error: execution.error,
         model: execution.model,
@@ -91,6 +98,7 @@ pub struct TraceView {
 struct AttemptView {
     #[schema(minimum = 1)]
     number: i32,
+    run: i32,
     started_at: Stamp,
     #[schema(required)]
     finished_at: Option<Stamp>,
@@ -110,6 +118,7 @@ struct AttemptView {
 pub fn trace(trace: Trace) -> TraceView {
     let attempt = |attempt: Attempt| AttemptView {
         number: attempt.number,
+        run: attempt.run,
         started_at: Stamp(attempt.started_at),
         finished_at: stamp(attempt.finished_at),
         key_source: attempt.key_source,

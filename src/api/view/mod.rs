@@ -37,7 +37,6 @@ pages! {
     TenantPage { tenants: TenantView }
     AgentPage { agents: AgentView }
     ApiKeyPage { keys: ApiKeyView }
-    ExecutionPage { executions: ExecutionView }
     AuditPage { audit: AuditView }
 }
 
@@ -53,6 +52,6 @@ impl From<Stamp> for String {
     }
 }
 
-pub(super) fn stamp(time: Option<Time>) -> Option<Stamp> {
+pub fn stamp(time: Option<Time>) -> Option<Stamp> {
     time.map(Stamp)
 }

@@ -12,9 +12,9 @@ use crate::store::{Result, Store};
 
 statements! {
     COUNT = "UPDATE executions SET attempt_count = $4
-        WHERE execution_id = $1 AND status = 'running' AND lease_owner = $2 AND claims = $3";
-    INSERT = "INSERT INTO attempts (execution_id, number, started_at, key_source, llm_call_id, model)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (execution_id, number) DO NOTHING";
+        WHERE execution_id = $1 AND status = 'running' AND lease_owner = $2 AND claims = $3 RETURNING run";
+    INSERT = "INSERT INTO attempts (execution_id, number, started_at, key_source, llm_call_id, model, run)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (execution_id, number) DO NOTHING";
 }
 
 /// [`COUNT`] and [`INSERT`] for all of them in one round trip.
@@ -23,9 +23,9 @@ pub(in crate::store) const BEGIN_POSTGRES: &str = "WITH begun AS (
             AS t (id, owner, claims, number, at, source, call, model)),
     held AS (UPDATE executions e SET attempt_count = b.number FROM begun b
         WHERE e.execution_id = b.id AND e.status = 'running' AND e.lease_owner = b.owner AND e.claims = b.claims
-        RETURNING b.id, b.claims),
-    written AS (INSERT INTO attempts (execution_id, number, started_at, key_source, llm_call_id, model)
-        SELECT b.id, b.number, b.at, b.source, b.call, b.model FROM begun b JOIN held h ON h.id = b.id AND h.claims = b.claims
+        RETURNING b.id, b.claims, e.run),
+    written AS (INSERT INTO attempts (execution_id, number, started_at, key_source, llm_call_id, model, run)
+        SELECT b.id, b.number, b.at, b.source, b.call, b.model, h.run FROM begun b JOIN held h ON h.id = b.id AND h.claims = b.claims
         ON CONFLICT (execution_id, number) DO NOTHING)
     SELECT id, claims FROM held";
 
@@ -52,11 +52,13 @@ impl Entry for Begin {
                 let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
                 let mut held = HashSet::with_capacity(batch.len());
                 for Self { hold, start } in batch {
-                    let count =
-                        sqlx::query(COUNT).bind(hold.execution_id.0).bind(hold.owner.0).bind(hold.claims);
-                    if count.bind(start.number).execute(&mut *tx).await?.rows_affected() == 0 {
-                        continue;
-                    }
+                    let count = sqlx::query_scalar(COUNT)
+                        .bind(hold.execution_id.0)
+                        .bind(hold.owner.0)
+                        .bind(hold.claims)
+                        .bind(start.number);
+                    let run: Option<i32> = count.fetch_optional(&mut *tx).await?;
+                    let Some(run) = run else { continue };
                     sqlx::query(INSERT)
                         .bind(hold.execution_id.0)
                         .bind(start.number)
@@ -64,6 +66,7 @@ impl Entry for Begin {
                         .bind(spell(start.key_source))
                         .bind(&start.llm_call_id)
                         .bind(&start.model)
+                        .bind(run)
                         .execute(&mut *tx)
                         .await?;
                     held.insert((hold.execution_id.0, hold.claims));

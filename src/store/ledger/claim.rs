@@ -6,16 +6,16 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Claimed, Hold, Spent};
-use crate::model::{AgentId, Cost, ExecutionId, TenantId, Time, Usage, WorkerId};
+use crate::model::{AgentId, Cost, ErrorCode, ExecutionError, ExecutionId, TenantId, Time, Usage, WorkerId};
 use crate::store::db::{Db, on_read, on_write, statements};
 use crate::store::group::Entry;
-use crate::store::{Result, Store, row};
+use crate::store::{Result, Store};
 
 statements! {
     CLAIM = "UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
             started_at = COALESCE(started_at, $3), due_at = NULL
         WHERE execution_id = $1 AND status = 'queued' AND due_at <= $3 AND deaths < 2
-        RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, usage, cost_nano, llm_ms";
+        RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
     // One probe of the index per tenant, however many rows each has.
     WAITING = "WITH RECURSIVE waiting (tenant_id) AS (
             SELECT min(tenant_id) FROM executions WHERE status = 'queued'
@@ -30,7 +30,9 @@ statements! {
     CLAIM_SUSPECT = "UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
             started_at = COALESCE(started_at, $3), due_at = NULL
         WHERE execution_id = $1 AND status = 'queued' AND due_at <= $3
-        RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, usage, cost_nano, llm_ms";
+        RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
+    END_UNREADABLE = "UPDATE executions SET status = 'failed', finished_at = $4, error = $5, lease_owner = NULL, alone = FALSE
+        WHERE execution_id = $1 AND status = 'running' AND lease_owner = $2 AND claims = $3";
     MARK_ALONE = "UPDATE executions SET alone = TRUE
         WHERE execution_id = $1 AND status = 'running' AND lease_owner = $2 AND claims = $3";
 }
@@ -43,7 +45,7 @@ pub(in crate::store) const CLAIM_POSTGRES: &str = "WITH picked AS (
     UPDATE executions e SET status = 'running', lease_owner = $2, claims = claims + 1,
         started_at = COALESCE(started_at, $3), due_at = NULL
     FROM picked WHERE e.execution_id = picked.execution_id
-    RETURNING e.execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, usage, cost_nano, llm_ms";
+    RETURNING e.execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
 
 /// [`WAITING`], [`DUE`] and [`CLAIM`] in one statement, so that workers who look at the same time get different runs.
 /// Each tenant that has something due may give an equal share of what is wanted, one at least, and the one whose first
@@ -72,7 +74,7 @@ pub(in crate::store) const CLAIM_DUE_POSTGRES: &str = "WITH RECURSIVE waiting (t
     UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
         started_at = COALESCE(started_at, $3), due_at = NULL
     WHERE execution_id = ANY(ARRAY(SELECT execution_id FROM picked))
-    RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, usage, cost_nano, llm_ms";
+    RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
 
 /// The wish for one run: fulfilled if it is due and nobody else has it.
 #[derive(Clone, Copy, Debug)]
@@ -95,23 +97,32 @@ struct Row {
     claims: i32,
     tries: i32,
     attempt_count: i32,
-    usage: Option<Json<Usage>>,
+    usage: Option<String>,
     cost_nano: Option<i64>,
     llm_ms: Option<i64>,
 }
 
+/// A claimed row that does not say what it should: it was written by hand, or by a newer version.
+struct Unreadable {
+    hold: Hold,
+    column: &'static str,
+}
+
 impl Row {
-    fn of(self, owner: WorkerId) -> Result<Claimed> {
+    fn of(self, owner: WorkerId) -> std::result::Result<Claimed, Unreadable> {
+        let hold = Hold { execution_id: ExecutionId(self.execution_id), owner, claims: self.claims };
+        let unreadable = |column| Unreadable { hold, column };
+        let usage = self.usage.as_deref().map(serde_json::from_str::<Usage>).transpose();
         Ok(Claimed {
-            hold: Hold { execution_id: ExecutionId(self.execution_id), owner, claims: self.claims },
-            tenant_id: self.tenant_id.try_into().map_err(row::decode)?,
+            hold,
+            tenant_id: self.tenant_id.try_into().map_err(|_| unreadable("tenant_id"))?,
             agent_id: AgentId(self.agent_id),
             agent_version: self.agent_version,
             payload: self.payload,
             tries: self.tries.try_into().unwrap_or_default(),
             attempt_count: self.attempt_count,
             spent: Spent {
-                usage: self.usage.map(|json| json.0),
+                usage: usage.map_err(|_| unreadable("usage"))?,
                 cost: self.cost_nano.map(Cost),
                 llm_ms: self.llm_ms.unwrap_or_default(),
             },
@@ -163,7 +174,7 @@ impl Store {
                 sqlx::query_as(CLAIM_POSTGRES).bind(ids).bind(owner.0).bind(now).fetch_all(pool).await?
             }
         };
-        rows.into_iter().map(|row| row.of(owner)).collect()
+        self.readable(rows, owner, now).await
     }
 
     /// Takes up to `limit` runs that are due: of each tenant that waits the one due longest, then the next of each,
@@ -191,7 +202,7 @@ impl Store {
             .bind(except)
             .fetch_all(pool)
             .await?;
-        rows.into_iter().map(|row| row.of(owner)).collect()
+        self.readable(rows, owner, now).await
     }
 
     /// What [`Store::claim_due`] would take. It looks only: on the embedded database nobody else takes.
@@ -247,7 +258,36 @@ impl Store {
             .bind(now)
             .fetch_optional(conn)
             .await)?;
-        row.map(|row| row.of(owner)).transpose()
+        Ok(self.readable(row.into_iter().collect(), owner, now).await?.pop())
+    }
+
+    /// Gives each claimed row its types. One that cannot be read ends as failed: it must not be claimed again and again,
+    /// nor cost its neighbors the answer to a claim that is committed.
+    async fn readable(&self, rows: Vec<Row>, owner: WorkerId, now: Time) -> Result<Vec<Claimed>> {
+        let mut readable = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row.of(owner) {
+                Ok(run) => readable.push(run),
+                Err(Unreadable { hold, column }) => {
+                    let id = hold.execution_id;
+                    tracing::error!(%id, column, "a run cannot be read from the ledger; it ends as failed");
+                    let ended = on_write!(self, |conn| sqlx::query(END_UNREADABLE)
+                        .bind(id.0)
+                        .bind(owner.0)
+                        .bind(hold.claims)
+                        .bind(now)
+                        .bind(Json(unreadable(column)))
+                        .execute(conn)
+                        .await
+                        .map(|_| ()));
+                    if let Err(error) = ended {
+                        // Held and not run: its worker lets go of it, and the next claim comes here again.
+                        tracing::warn!(%id, %error, "the end of a run that cannot be read could not be written");
+                    }
+                }
+            }
+        }
+        Ok(readable)
     }
 
     /// Notes that a run has its process to itself: whatever kills that from now on is this run. `false`: the hold is
@@ -264,4 +304,13 @@ impl Store {
             .await
             .map(|done| done.rows_affected() == 1))?)
     }
+}
+
+/// The end of a run that cannot be read.
+fn unreadable(column: &str) -> ExecutionError {
+    let message = format!(
+        "the server cannot read what it stored of this execution ({column}), so it was not run; its log has the \
+         execution's id"
+    );
+    ExecutionError { code: ErrorCode::Crashed, message, retryable: false }
 }

@@ -23,6 +23,8 @@ statements! {
         WHERE execution_id = $1 AND status = 'running' AND lease_owner = $2 AND claims = $3";
     CLOSE = "UPDATE attempts SET finished_at = $2, error = $3 WHERE execution_id = $1 AND finished_at IS NULL";
     FORGET = "DELETE FROM workers WHERE worker_id = $1";
+    BURY = "DELETE FROM workers WHERE worker_id = $1 AND beats = $2";
+    LIVES = "SELECT beats FROM workers WHERE worker_id = $1";
 }
 
 /// [`CLOSE`] for all of them in one round trip.
@@ -78,32 +80,46 @@ impl Store {
         Ok(rows.into_iter().map(|row| row.of(owner)).collect())
     }
 
-    /// Takes everything out of a worker's hands, and its lease with it.
+    /// Takes everything out of a worker's hands, and its lease with it. For whoever knows: its own, or on the embedded
+    /// database everybody before.
     ///
     /// # Errors
     /// The database's.
     pub async fn abandon(&self, owner: WorkerId, how: Loss, now: Time) -> Result<Lost> {
         let mut tx = self.db.begin().await?;
-        let crashed: Vec<Uuid> = match how {
-            Loss::Died => in_tx!(&mut tx, |conn| sqlx::query_scalar(CRASH_OF)
-                .bind(owner.0)
-                .bind(now)
-                .bind(Json(crash()))
-                .fetch_all(&mut *conn)
-                .await)?,
-            Loss::Dropped | Loss::Stopped => Vec::new(),
-        };
-        let requeued: Vec<Uuid> = in_tx!(&mut tx, |conn| sqlx::query_scalar(REQUEUE_OF)
-            .bind(owner.0)
-            .bind(now)
-            .bind(how.deaths())
-            .fetch_all(&mut *conn)
-            .await)?;
-        close(&mut tx, &[crashed.as_slice(), &requeued].concat(), how, now).await?;
+        // The lease first, as in `bury`: two who take from each other wait here, and never in a circle.
         in_tx!(&mut tx, |conn| sqlx::query(FORGET).bind(owner.0).execute(&mut *conn).await.map(|_| ()))?;
+        let lost = take_all(&mut tx, owner, how, now).await?;
         tx.commit().await?;
-        let ids = |ids: Vec<Uuid>| ids.into_iter().map(ExecutionId).collect();
-        Ok(Lost { requeued: ids(requeued), crashed: ids(crashed) })
+        Ok(lost)
+    }
+
+    /// The same for a worker that others take for dead, unless it has given a sign of life since: `beats` is what was
+    /// last seen of it, `None` that it had no lease. Who is buried already is not buried again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn bury(&self, dead: WorkerId, beats: Option<i64>, now: Time) -> Result<Lost> {
+        let mut tx = self.db.begin().await?;
+        let is_dead = match beats {
+            Some(beats) => in_tx!(&mut tx, |conn| sqlx::query(BURY)
+                .bind(dead.0)
+                .bind(beats)
+                .execute(&mut *conn)
+                .await
+                .map(|done| done.rows_affected() == 1))?,
+            None => in_tx!(&mut tx, |conn| sqlx::query_scalar::<_, i64>(LIVES)
+                .bind(dead.0)
+                .fetch_optional(&mut *conn)
+                .await)?
+            .is_none(),
+        };
+        if !is_dead {
+            return Ok(Lost::default());
+        }
+        let lost = take_all(&mut tx, dead, Loss::Died, now).await?;
+        tx.commit().await?;
+        Ok(lost)
     }
 
     /// Takes one run out of a worker's hands, to be due from `due_at` on, unless its hold is lost by now.
@@ -143,6 +159,28 @@ impl Store {
         tx.commit().await?;
         Ok(lost)
     }
+}
+
+/// Takes what a worker holds out of its hands.
+async fn take_all(tx: &mut Tx, owner: WorkerId, how: Loss, now: Time) -> Result<Lost> {
+    let crashed: Vec<Uuid> = match how {
+        Loss::Died => in_tx!(tx, |conn| sqlx::query_scalar(CRASH_OF)
+            .bind(owner.0)
+            .bind(now)
+            .bind(Json(crash()))
+            .fetch_all(&mut *conn)
+            .await)?,
+        Loss::Dropped | Loss::Stopped => Vec::new(),
+    };
+    let requeued: Vec<Uuid> = in_tx!(tx, |conn| sqlx::query_scalar(REQUEUE_OF)
+        .bind(owner.0)
+        .bind(now)
+        .bind(how.deaths())
+        .fetch_all(&mut *conn)
+        .await)?;
+    close(tx, &[crashed.as_slice(), &requeued].concat(), how, now).await?;
+    let ids = |ids: Vec<Uuid>| ids.into_iter().map(ExecutionId).collect();
+    Ok(Lost { requeued: ids(requeued), crashed: ids(crashed) })
 }
 
 /// Closes the attempts that are open.

@@ -1,4 +1,5 @@
-//! The state machine of a run: queued → running → ended, or queued again.
+//! The state machine of a run: queued → running → ended, or queued again. [`cancel`] ends it from outside, and
+//! [`retry`] begins the next run of what has failed.
 //!
 //! Every step is a compare-and-set. A claim takes a run for a worker process and numbers it (`claims`); each later
 //! step names both ([`Hold`]), so a worker that lost its hold (stalled, cut off, killed) cannot write any more: its
@@ -7,20 +8,24 @@
 //! A worker process has one lease for all that it runs ([`lease`]).
 
 mod attempt;
+mod cancel;
 mod claim;
 mod finish;
 mod lease;
 mod loss;
+mod retry;
 
 use uuid::Uuid;
 
 use crate::model::{AgentId, Cost, ExecutionError, ExecutionId, KeySource, TenantId, Time, Usage, WorkerId};
 
 pub use attempt::Begin;
+pub use cancel::Cancellation;
 pub use claim::Claim;
 pub use finish::End;
 pub use lease::Lease;
 pub use loss::{Loss, Lost};
+pub use retry::Retry;
 
 pub(super) use attempt::BEGIN_POSTGRES;
 pub(super) use claim::{CLAIM_DUE_POSTGRES, CLAIM_POSTGRES};
@@ -28,8 +33,15 @@ pub(super) use finish::END_POSTGRES;
 pub(super) use loss::CLOSE_POSTGRES;
 
 /// The statements that both databases prepare.
-pub(super) const STATEMENTS: &[&[&str]] =
-    &[attempt::STATEMENTS, claim::STATEMENTS, finish::STATEMENTS, lease::STATEMENTS, loss::STATEMENTS];
+pub(super) const STATEMENTS: &[&[&str]] = &[
+    attempt::STATEMENTS,
+    cancel::STATEMENTS,
+    claim::STATEMENTS,
+    finish::STATEMENTS,
+    lease::STATEMENTS,
+    loss::STATEMENTS,
+    retry::STATEMENTS,
+];
 
 /// From how many deaths of its process on a run is suspected of them, and goes on alone.
 pub const SUSPECT: i32 = 2;

@@ -15,6 +15,7 @@ use super::llm::completion_body;
 pub struct RawLlm {
     pub url: String,
     calls: Arc<AtomicUsize>,
+    hung_up: Arc<AtomicUsize>,
     gate: Arc<Semaphore>,
 }
 
@@ -25,12 +26,15 @@ impl RawLlm {
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let (calls, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
         let (seen, open, answer) = (calls.clone(), gate.clone(), Arc::new(answer.into()));
+        let hung_up = Arc::new(AtomicUsize::new(0));
+        let gone = hung_up.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(serve(connection, seen.clone(), open.clone(), answer.clone()));
+                let (seen, gone, open) = (seen.clone(), gone.clone(), open.clone());
+                tokio::spawn(serve(connection, seen, gone, open, answer.clone()));
             }
         });
-        Self { url, calls, gate }
+        Self { url, calls, hung_up, gate }
     }
 
     /// A good completion.
@@ -48,7 +52,13 @@ impl RawLlm {
         eventually("the LLM is called", async || (self.calls() >= times).then_some(())).await;
     }
 
-    /// Answers the call that has waited longest.
+    /// Waits until so many callers have hung up without an answer.
+    pub async fn was_hung_up(&self, times: usize) {
+        let hung_up = async || (self.hung_up.load(Ordering::SeqCst) >= times).then_some(());
+        eventually("the caller hangs up", hung_up).await;
+    }
+
+    /// Answers the call that has waited longest, whether or not its caller still listens.
     pub fn answer_one(&self) {
         self.gate.add_permits(1);
     }
@@ -59,7 +69,13 @@ impl RawLlm {
     }
 }
 
-async fn serve(connection: TcpStream, calls: Arc<AtomicUsize>, gate: Arc<Semaphore>, answer: Arc<Vec<u8>>) {
+async fn serve(
+    connection: TcpStream,
+    calls: Arc<AtomicUsize>,
+    hung_up: Arc<AtomicUsize>,
+    gate: Arc<Semaphore>,
+    answer: Arc<Vec<u8>>,
+) {
     let mut connection = BufReader::new(connection);
     let (mut line, mut length) = (String::new(), 0);
     while connection.read_line(&mut line).await.is_ok_and(|read| read > 0) && line != "\r\n" {
@@ -74,8 +90,17 @@ async fn serve(connection: TcpStream, calls: Arc<AtomicUsize>, gate: Arc<Semapho
         return;
     }
     calls.fetch_add(1, Ordering::SeqCst);
+    let mut turn = std::pin::pin!(gate.acquire());
+    let turn = tokio::select! {
+        turn = &mut turn => turn,
+        // Nothing more comes on this connection but its end.
+        _ = connection.read_u8() => {
+            hung_up.fetch_add(1, Ordering::SeqCst);
+            turn.await
+        }
+    };
     // Closing the semaphore opens the gate for all.
-    if let Ok(turn) = gate.acquire().await {
+    if let Ok(turn) = turn {
         turn.forget();
     }
     let _ = connection.write_all(&answer).await;

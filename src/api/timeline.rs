@@ -1,0 +1,119 @@
+//! What happened to an execution, in one list.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::view::Stamp;
+use super::{executions, view};
+use crate::app::App;
+use crate::model::{
+    ExecutionError, ExecutionId, ExecutionSource, KeySource, SecretId, TimelineDetails, TimelineEntry,
+    TimelineEvent, timeline,
+};
+use crate::web::{ApiError, Caller};
+
+/// Replays that a timeline names, at most: the newest.
+const REPLAYS: i64 = 100;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Timeline)]
+struct TimelineView {
+    execution_id: ExecutionId,
+    timeline: Vec<EntryView>,
+}
+
+/// What an event has no value for is left out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimelineEntry)]
+struct EntryView {
+    at: Stamp,
+    event: TimelineEvent,
+    run: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<ExecutionSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_id: Option<SecretId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution_id: Option<ExecutionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_source: Option<KeySource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    llm_call_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ExecutionError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Stamp>,
+    message: String,
+}
+
+/// Show what happened to an execution
+///
+/// In the order of time.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{execution_id}/timeline", tag = "executions", operation_id = "get_timeline",
+    params(("execution_id" = ExecutionId, Path, description = "The execution.")),
+    responses((status = 200, description = "The timeline.", body = TimelineView))
+)]
+pub async fn get(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let trace = executions::find_trace(&app, &caller, &path).await?;
+    let execution_id = trace.execution.execution_id;
+    let past = app.store.past_runs(execution_id).await?;
+    let replays = app.store.replays_of(execution_id, REPLAYS).await?;
+    let timeline = timeline(&trace, &past, &replays).into_iter().map(entry).collect();
+    Ok(HttpResponse::Ok().json(TimelineView { execution_id, timeline }))
+}
+
+fn entry(TimelineEntry { at, event, run, message, details }: TimelineEntry) -> EntryView {
+    let TimelineDetails {
+        source,
+        request_id,
+        secret_id,
+        bytes,
+        execution_id,
+        attempt,
+        key_source,
+        model,
+        llm_call_id,
+        status_code,
+        error,
+        took_ms,
+        due_at,
+    } = details;
+    EntryView {
+        at: Stamp(at),
+        event,
+        run,
+        source,
+        request_id,
+        secret_id,
+        bytes,
+        execution_id,
+        attempt,
+        key_source,
+        model,
+        llm_call_id,
+        status_code,
+        error,
+        took_ms,
+        due_at: view::stamp(due_at),
+        message,
+    }
+}

@@ -1,0 +1,70 @@
+//! Another run under the same id: what failed goes back to the queue, and what came of it so far is kept.
+
+use crate::model::{AuditEntry, ExecutionId, ExecutionStatus};
+use crate::store::db::{in_tx, statements};
+use crate::store::row::word;
+use crate::store::{Result, Store, audit};
+
+statements! {
+    // The compare-and-set: whoever comes second waits here for the first, and then finds nothing that has failed.
+    NUMBER = "UPDATE executions SET run = run + 1 WHERE execution_id = $1 AND status = 'failed' RETURNING run";
+    AGENT = "SELECT a.agent_id FROM executions e JOIN agents a ON a.agent_id = e.agent_id
+        WHERE e.execution_id = $1 AND a.deleted_at IS NULL";
+    KEEP = "INSERT INTO runs (execution_id, run, status, queued_at, started_at, finished_at, error, output)
+        SELECT execution_id, run - 1, status, COALESCE(queued_at, received_at), started_at, finished_at, error, output
+        FROM executions WHERE execution_id = $1";
+    // What was spent stays: it adds up over all runs. So do the numbers of attempts and claims.
+    QUEUE = "UPDATE executions SET status = 'queued', queued_at = $2, due_at = $2, started_at = NULL, finished_at = NULL,
+            error = NULL, output = NULL, tries = 0, deaths = 0, alone = FALSE, lease_owner = NULL
+        WHERE execution_id = $1";
+    STATUS = "SELECT status FROM executions WHERE execution_id = $1";
+}
+
+/// What became of the wish to run it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// It is queued for this run.
+    Queued(i32),
+    /// It has not failed, but is in this state.
+    NotFailed(ExecutionStatus),
+    /// There is nobody to run it any more.
+    AgentDeleted,
+    /// There is no such execution.
+    Missing,
+}
+
+impl Store {
+    /// Queues an execution that has failed for another run, due at once. Of several at a time one wins.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn retry(&self, id: ExecutionId, entry: &AuditEntry) -> Result<Retry> {
+        let mut tx = self.db.begin().await?;
+        let run: Option<i32> =
+            in_tx!(&mut tx, |conn| sqlx::query_scalar(NUMBER).bind(id.0).fetch_optional(&mut *conn).await)?;
+        let Some(run) = run else {
+            let status: Option<String> = in_tx!(&mut tx, |conn| sqlx::query_scalar(STATUS)
+                .bind(id.0)
+                .fetch_optional(&mut *conn)
+                .await)?;
+            let Some(status) = status else { return Ok(Retry::Missing) };
+            return Ok(Retry::NotFailed(word(&status)?));
+        };
+        let agent: Option<uuid::Uuid> =
+            in_tx!(&mut tx, |conn| sqlx::query_scalar(AGENT).bind(id.0).fetch_optional(&mut *conn).await)?;
+        if agent.is_none() {
+            // Without a commit nothing has happened.
+            return Ok(Retry::AgentDeleted);
+        }
+        in_tx!(&mut tx, |conn| sqlx::query(KEEP).bind(id.0).execute(&mut *conn).await.map(|_| ()))?;
+        in_tx!(&mut tx, |conn| sqlx::query(QUEUE)
+            .bind(id.0)
+            .bind(entry.at)
+            .execute(&mut *conn)
+            .await
+            .map(|_| ()))?;
+        audit::note(&mut tx, &entry.clone().with("run", run)).await?;
+        tx.commit().await?;
+        Ok(Retry::Queued(run))
+    }
+}
