@@ -62,7 +62,9 @@ fn body(operation: &mut Value) {
     let Some(body) = operation.get_mut("requestBody") else { return };
     let mut required = true;
     for content in body["content"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
-        let Some(choices) = content["schema"].get_mut("oneOf").and_then(Value::as_array_mut) else { continue };
+        let Some(choices) = content["schema"].get_mut("oneOf").and_then(Value::as_array_mut) else {
+            continue;
+        };
         choices.retain(|choice| choice["type"] != "null");
         if let [only] = &choices[..] {
             content["schema"] = only.clone();

@@ -35,6 +35,7 @@ mod replay;
 mod retry;
 mod runs;
 mod schema;
+mod schemathesis;
 mod secrets_stay_secret;
 mod signals;
 mod takeover;
