@@ -14,6 +14,7 @@ RUN mkdir -p src tests/it \
  && rm -r src
 COPY migrations migrations
 COPY litellm litellm
+COPY docs/errors docs/errors
 COPY src src
 # Cargo goes by file times, and our sources may be older than what stood in for them.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin agenthook

@@ -18,6 +18,7 @@
 //! - [`worker`]: claims what is due, calls, writes the end; its sweep finds what nobody rang for
 //!   - [`llm`]: one chat completion through LiteLLM: who pays, what goes out, what an answer means
 //! - [`api`]: tenants, agents, secrets and executions over HTTP, for whoever looks at it afterwards
+//! - [`pages`]: what each error code means and what to do, for people
 //!
 //! # What all of them stand on
 //!
@@ -40,6 +41,7 @@ pub mod config;
 pub mod ingress;
 pub mod llm;
 pub mod model;
+pub mod pages;
 pub mod queue;
 pub mod quiet;
 pub mod schema;

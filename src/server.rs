@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{NormalizePath, TrailingSlash, from_fn};
-use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource, route};
+use actix_web::web::{Data, ServiceConfig, resource, route};
 use actix_web::{App as Actix, HttpResponse, HttpServer, web};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{agents, api_keys, execution_actions, executions, tenants, timeline, webhook_secrets};
+use crate::api::{
+    agents, api_keys, audit, execution_actions, executions, tenants, timeline, webhook_secrets,
+};
 use crate::app::{App, Role, StartError};
 use crate::ingress::{self, Ingress, Intake};
+use crate::pages;
 use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
 use crate::worker::Worker;
 
@@ -28,110 +31,63 @@ const SHUTDOWN_S: u64 = 5;
 /// How long an API that runs nothing goes on answering after the stop.
 const LINGER: Duration = Duration::from_secs(3);
 
-/// Every route.
-fn routes(routes: &mut ServiceConfig) {
-    routes
-        .service(
-            resource("/webhook/agents/{agent_id}/webhook")
-                .route(post().to(ingress::receive))
-                .default_service(route().to(|| only("POST"))),
-        )
-        .service(
-            resource("/api/v1/tenants")
-                .route(get().to(tenants::list))
-                .route(post().to(tenants::create))
-                .default_service(route().to(|| only("GET, POST"))),
-        )
-        .service(
-            resource("/api/v1/tenants/{tenant_id}")
-                .route(get().to(tenants::get))
-                .route(patch().to(tenants::update))
-                .route(delete().to(tenants::delete))
-                .default_service(route().to(|| only("GET, PATCH, DELETE"))),
-        )
-        .service(
-            resource("/api/v1/tenants/{tenant_id}/llm-key")
-                .route(put().to(tenants::set_llm_key))
-                .route(delete().to(tenants::remove_llm_key))
-                .default_service(route().to(|| only("PUT, DELETE"))),
-        )
-        .service(
-            resource("/api/v1/agents")
-                .route(get().to(agents::list))
-                .route(post().to(agents::create))
-                .default_service(route().to(|| only("GET, POST"))),
-        )
-        .service(
-            resource("/api/v1/agents/{agent_id}")
-                .route(get().to(agents::get))
-                .route(patch().to(agents::update))
-                .route(delete().to(agents::delete))
-                .default_service(route().to(|| only("GET, PATCH, DELETE"))),
-        )
-        .service(
-            // The second address is the one that users of the product's predecessor know.
-            resource(["/api/v1/agents/{agent_id}/webhook-secret", "/api/agents/{agent_id}/webhook-secret"])
-                .route(get().to(webhook_secrets::get))
-                .default_service(route().to(|| only("GET"))),
-        )
-        .service(
-            resource([
-                "/api/v1/agents/{agent_id}/webhook-secret/rotate",
-                "/api/agents/{agent_id}/webhook-secret/rotate",
-            ])
-            .route(post().to(webhook_secrets::rotate))
-            .default_service(route().to(|| only("POST"))),
-        )
-        .service(
-            resource("/api/v1/keys")
-                .route(get().to(api_keys::list))
-                .route(post().to(api_keys::create))
-                .default_service(route().to(|| only("GET, POST"))),
-        )
-        .service(
-            resource("/api/v1/keys/{key_id}")
-                .route(delete().to(api_keys::delete))
-                .default_service(route().to(|| only("DELETE"))),
-        )
-        .service(
-            resource("/api/v1/executions")
-                .route(get().to(executions::list))
-                .default_service(route().to(|| only("GET"))),
-        )
-        .service(
-            resource("/api/v1/executions/{execution_id}")
-                .route(get().to(executions::get))
-                .default_service(route().to(|| only("GET"))),
-        )
-        .service(
-            resource("/api/v1/executions/{execution_id}/timeline")
-                .route(get().to(timeline::get))
-                .default_service(route().to(|| only("GET"))),
-        )
-        .service(
-            resource("/api/v1/executions/{execution_id}/cancel")
-                .route(post().to(execution_actions::cancel))
-                .default_service(route().to(|| only("POST"))),
-        )
-        .service(
-            resource("/api/v1/executions/{execution_id}/retry")
-                .route(post().to(execution_actions::retry))
-                .default_service(route().to(|| only("POST"))),
-        )
-        .service(
-            resource("/api/v1/executions/{execution_id}/replay")
-                .route(post().to(execution_actions::replay))
-                .default_service(route().to(|| only("POST"))),
-        )
-        .configure(health)
-        .default_service(route().to(nowhere));
+/// Makes of a table of routes what serves them, with a 405 for every other method, and a list of them.
+macro_rules! routes {
+    ($($(#[$doc:meta])* fn $serve:ident, $list:ident { $($($path:literal)|+ => $methods:tt;)+ })+) => { $(
+        $(#[$doc])*
+        fn $serve(routes: &mut ServiceConfig) {
+            $(routes.service(routes!(@resource [$($path),+] $methods));)+
+        }
+
+        /// Each path, and its methods.
+        pub const $list: &[(&str, &[&str])] = &[$($(($path, routes!(@methods $methods))),+),+];
+    )+ };
+    (@resource $paths:tt { $($method:ident: $handler:path),+ $(,)? }) => {
+        resource($paths)
+            $(.route(web::$method().to($handler)))+
+            .default_service(route().to(|| only(&[$(stringify!($method)),+])))
+    };
+    (@methods { $($method:ident: $handler:path),+ $(,)? }) => { &[$(stringify!($method)),+] };
 }
 
-/// What supervisors ask: all that a worker answers.
-fn health(routes: &mut ServiceConfig) {
-    routes
-        .service(resource("/healthz").route(get().to(healthz)).default_service(route().to(|| only("GET"))))
-        .service(resource("/readyz").route(get().to(readyz)).default_service(route().to(|| only("GET"))));
+routes! {
+    /// What a sender, an integrator or an operator calls.
+    fn routes, ROUTES {
+        "/webhook/agents/{agent_id}/webhook" => { post: ingress::receive };
+        "/api/v1/tenants" => { get: tenants::list, post: tenants::create };
+        "/api/v1/tenants/{tenant_id}" => { get: tenants::get, patch: tenants::update, delete: tenants::delete };
+        "/api/v1/tenants/{tenant_id}/llm-key" => {
+            put: tenants::set_llm_key, delete: tenants::remove_llm_key
+        };
+        "/api/v1/agents" => { get: agents::list, post: agents::create };
+        "/api/v1/agents/{agent_id}" => { get: agents::get, patch: agents::update, delete: agents::delete };
+        // The second address is the one that users of the product's predecessor know.
+        "/api/v1/agents/{agent_id}/webhook-secret" | "/api/agents/{agent_id}/webhook-secret" => {
+            get: webhook_secrets::get
+        };
+        "/api/v1/agents/{agent_id}/webhook-secret/rotate" | "/api/agents/{agent_id}/webhook-secret/rotate" => {
+            post: webhook_secrets::rotate
+        };
+        "/api/v1/keys" => { get: api_keys::list, post: api_keys::create };
+        "/api/v1/keys/{key_id}" => { delete: api_keys::delete };
+        "/api/v1/executions" => { get: executions::list };
+        "/api/v1/executions/{execution_id}" => { get: executions::get };
+        "/api/v1/executions/{execution_id}/timeline" => { get: timeline::get };
+        "/api/v1/executions/{execution_id}/cancel" => { post: execution_actions::cancel };
+        "/api/v1/executions/{execution_id}/retry" => { post: execution_actions::retry };
+        "/api/v1/executions/{execution_id}/replay" => { post: execution_actions::replay };
+        "/api/v1/audit" => { get: audit::list };
+        "/errors" => { get: pages::list };
+        // Above the codes: it is none.
+        "/errors/style.css" => { get: pages::style };
+        "/errors/{code}" => { get: pages::page };
+    }
+
+    /// What supervisors ask: all that a worker answers.
+    fn health, HEALTH_ROUTES {
+        "/healthz" => { get: healthz };
+        "/readyz" => { get: readyz };
+    }
 }
 
 /// `GET /healthz`: the process is up.
@@ -155,7 +111,7 @@ async fn readyz(app: Data<App>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
 }
 
-async fn only(methods: &'static str) -> Result<HttpResponse, ApiError> {
+async fn only(methods: &'static [&'static str]) -> Result<HttpResponse, ApiError> {
     Err(ApiError::method_not_allowed(methods))
 }
 
@@ -183,6 +139,8 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(from_fn(end_unread))
             .configure(routes)
+            .configure(health)
+            .default_service(route().to(nowhere))
     })
     .client_request_timeout(HEADER_TIMEOUT)
     .keep_alive(KEEP_ALIVE)

@@ -17,9 +17,6 @@ use crate::web::{ApiError, Code, FieldError, from_value};
 /// payload schema above all.
 const MERGED: [&str; 3] = ["llm_config", "retry", "trigger"];
 
-/// Parts of a specification that are objects. serde would take an array of their fields as well.
-const OBJECTS: [&str; 4] = ["/llm_config", "/retry", "/trigger", "/trigger/dedupe"];
-
 /// A body's object, and `trigger.secret`, which is written and never read.
 pub(super) fn split_secret(body: Value) -> Result<(Map<String, Value>, Option<SecretString>), ApiError> {
     let Value::Object(mut fields) = body else {
@@ -37,12 +34,7 @@ pub(super) fn split_secret(body: Value) -> Result<(Map<String, Value>, Option<Se
 
 /// Reads a whole specification and checks its limits.
 pub(super) fn spec(fields: Map<String, Value>) -> Result<AgentSpec, ApiError> {
-    let fields = Value::from(fields);
-    let is_array = |pointer: &&&str| fields.pointer(pointer).is_some_and(Value::is_array);
-    if let Some(pointer) = OBJECTS.iter().find(is_array) {
-        return Err(ApiError::field(*pointer, "must be a JSON object"));
-    }
-    let spec: AgentSpec = from_value(fields)?;
+    let spec: AgentSpec = from_value(fields.into())?;
     let faults = spec.faults();
     if !faults.is_empty() {
         let detail: Vec<_> = faults.iter().map(|(pointer, message)| format!("{pointer} {message}")).collect();

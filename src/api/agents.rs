@@ -1,4 +1,7 @@
 //! Agents: each change is a new version, made of the present one by compare-and-set.
+//!
+//! Without `If-Match` the last write wins, field by field: a change names fields, is applied to the version that is
+//! there by then, and undoes no other change of other fields.
 
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
@@ -8,9 +11,9 @@ use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_s
 use super::webhook_secrets::open_secrets;
 use super::{id, through, view};
 use crate::app::App;
-use crate::model::{Agent, AgentId, Change, TenantId};
+use crate::model::{Agent, AgentId, AuditAction, Change, TenantId};
 use crate::store;
-use crate::web::{Admin, ApiError, Json, Page, limit};
+use crate::web::{ApiError, Body, Caller, IfMatch, Page, Scope, etag, limit};
 
 /// How often a change is made anew because another one came first.
 pub(super) const RACES: usize = 50;
@@ -25,62 +28,68 @@ pub struct ListQuery {
 }
 
 /// `POST /api/v1/agents`
-pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpResponse, ApiError> {
-    let (mut fields, given) = split_secret(body.0)?;
-    let tenant_id = tenant_of(&app, fields.remove("tenant_id")).await?;
+pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    let writer = caller.writer()?;
+    let (mut fields, given) = split_secret(body.json()?)?;
+    let tenant_id = tenant_of(&app, &caller, fields.remove("tenant_id")).await?;
     let (agent_id, now) = (AgentId::new(), app.clock.now());
+    let entry = writer.does(AuditAction::AgentCreated, agent_id, now).of(&tenant_id);
     let agent =
         Agent { agent_id, tenant_id, version: 1, spec: spec(fields)?, created_at: now, updated_at: now };
     let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
     let (change, shown) = secrets(None, &agent.spec, given, &[], &maker)?;
-    let agent = through({
+    let made = {
         let app = app.clone();
-        async move {
-            app.store.insert_agent(&agent, &change).await?;
-            app.changed(Change::Agent(agent_id)).await;
-            Ok::<_, store::Error>(agent)
-        }
-    })
-    .await??;
-    Ok(HttpResponse::Created().json(view(&app, agent, shown)))
+        async move { app.store.insert_agent(&agent, &change, &entry).await.map(|()| agent) }
+    };
+    let agent = through(&app, Change::Agent(agent_id), made).await??;
+    Ok(HttpResponse::Created().insert_header(etag(agent.version)).json(view(&app, agent, shown)))
 }
 
 /// `GET /api/v1/agents`
 pub async fn list(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     query: web::Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
-    let agents = app.store.agents(query.tenant_id.as_ref(), query.cursor, limit + 1).await?;
-    let page = Page::of(
-        "agents",
-        agents,
-        limit,
-        |agent| agent.agent_id.to_string(),
-        |agent| view(&app, agent, None),
-    );
+    let tenant = match caller.scope(query.tenant_id.clone()) {
+        Scope::All => None,
+        Scope::Tenant(tenant_id) => Some(tenant_id),
+        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("agents"))),
+    };
+    let agents = app.store.agents(tenant.as_ref(), query.cursor, limit + 1).await?;
+    let cursor = |agent: &Agent| agent.agent_id.to_string();
+    let page = Page::of("agents", agents, limit, cursor, |agent| view(&app, agent, None));
     Ok(HttpResponse::Ok().json(page))
 }
 
 /// `GET /api/v1/agents/{agent_id}`
-pub async fn get(_: Admin, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let agent = find(&app, id(&path)?).await?;
-    Ok(HttpResponse::Ok().json(view(&app, agent, None)))
+pub async fn get(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let agent = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(agent.version)).json(view(&app, agent, None)))
 }
 
 /// `PATCH /api/v1/agents/{agent_id}`
 pub async fn update(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    body: Json,
+    if_match: IfMatch,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let agent_id = id(&path)?;
-    let (changes, given) = split_secret(body.0)?;
+    let mut agent = find(&app, &caller, &path).await?;
+    let (writer, agent_id) = (caller.writer()?, agent.agent_id);
+    let (changes, given) = split_secret(body.json()?)?;
+    let mut changed: Vec<_> = changes.keys().cloned().collect();
+    changed.sort();
     for _ in 0..RACES {
+        if_match.check(agent.version)?;
         let now = app.clock.now();
-        let mut agent = find(&app, agent_id).await?;
         let next = patched(&agent.spec, changes.clone())?;
         // Only then are the stored secrets needed; an agent whose secrets cannot be opened can still be mended.
         let stored = match given.is_none() && recodes(&agent.spec, &next) {
@@ -88,19 +97,21 @@ pub async fn update(
             false => Vec::new(),
         };
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
-        let (change, shown) = secrets(Some(&agent.spec), &next, given.clone(), &stored, &maker)?;
-        agent = Agent { spec: next, updated_at: now, ..agent };
-        let changed = through({
-            let app = app.clone();
-            async move {
-                let changed = app.store.update_agent(&agent, &change).await?;
-                app.changed(Change::Agent(agent_id)).await;
-                Ok(changed)
+        let (secret, shown) = secrets(Some(&agent.spec), &next, given.clone(), &stored, &maker)?;
+        let entry = writer.does(AuditAction::AgentUpdated, agent_id, now).of(&agent.tenant_id);
+        let entry = entry.with("version", agent.version + 1).with("changed", changed.clone());
+        let made = {
+            let (app, agent) = (app.clone(), Agent { spec: next, updated_at: now, ..agent });
+            async move { app.store.update_agent(&agent, &secret, &entry).await }
+        };
+        match through(&app, Change::Agent(agent_id), made).await? {
+            Err(store::Error::Conflict) => agent = find(&app, &caller, &path).await?,
+            made => {
+                let agent = made?;
+                return Ok(HttpResponse::Ok()
+                    .insert_header(etag(agent.version))
+                    .json(view(&app, agent, shown)));
             }
-        });
-        match changed.await? {
-            Err(store::Error::Conflict) => continue,
-            changed => return Ok(HttpResponse::Ok().json(view(&app, changed?, shown))),
         }
     }
     Err(store::Error::Conflict.into())
@@ -108,37 +119,54 @@ pub async fn update(
 
 /// `DELETE /api/v1/agents/{agent_id}`
 pub async fn delete(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
+    if_match: IfMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let agent_id = id(&path)?;
-    let deleted = through(async move {
-        let deleted = app.store.delete_agent(agent_id, app.clock.now()).await;
-        app.changed(Change::Agent(agent_id)).await;
-        deleted
-    });
-    if !deleted.await?? {
-        return Err(ApiError::not_found());
+    for _ in 0..RACES {
+        let agent = find(&app, &caller, &path).await?;
+        let (writer, agent_id) = (caller.writer()?, agent.agent_id);
+        if_match.check(agent.version)?;
+        let entry = writer.does(AuditAction::AgentDeleted, agent_id, app.clock.now()).of(&agent.tenant_id);
+        let entry = entry.with("name", agent.spec.name.clone());
+        let made = {
+            let app = app.clone();
+            async move { app.store.delete_agent(&agent, &entry).await }
+        };
+        if through(&app, Change::Agent(agent_id), made).await?? {
+            return Ok(HttpResponse::NoContent().finish());
+        }
     }
-    Ok(HttpResponse::NoContent().finish())
+    Err(store::Error::Conflict.into())
 }
 
-pub(super) async fn find(app: &App, agent_id: AgentId) -> Result<Agent, ApiError> {
-    app.store.agent(agent_id).await?.ok_or_else(ApiError::not_found)
+/// The agent with this id, if the caller may know of it.
+pub(super) async fn find(app: &App, caller: &Caller, agent_id: &str) -> Result<Agent, ApiError> {
+    let agent = app.store.agent(id(agent_id)?).await?.ok_or_else(ApiError::not_found)?;
+    caller.sees(&agent.tenant_id)?;
+    Ok(agent)
 }
 
-/// The tenant that a new agent is for; it must exist.
-async fn tenant_of(app: &App, field: Option<serde_json::Value>) -> Result<TenantId, ApiError> {
+/// The tenant that a new agent is for; it must exist, and be the caller's own if it has one.
+async fn tenant_of(
+    app: &App,
+    caller: &Caller,
+    field: Option<serde_json::Value>,
+) -> Result<TenantId, ApiError> {
     const POINTER: &str = "/tenant_id";
-    let text = field.as_ref().and_then(serde_json::Value::as_str);
-    let text =
-        text.ok_or_else(|| ApiError::field(POINTER, "is required: the tenant that the agent is for"))?;
-    let tenant_id: TenantId = text.parse().map_err(|error| ApiError::field(POINTER, format!("{error}")))?;
-    match app.store.tenant(&tenant_id).await? {
-        Some(_) => Ok(tenant_id),
-        None => Err(ApiError::field(POINTER, "names no tenant; make it first with POST /api/v1/tenants")),
-    }
+    let fault = |message: &str| ApiError::field(POINTER, message);
+    let tenant_id = match (field, &caller.key.tenant_id) {
+        (Some(serde_json::Value::String(text)), _) => {
+            text.parse::<TenantId>().map_err(|error| fault(&error.to_string()))?
+        }
+        (None | Some(serde_json::Value::Null), Some(own)) => own.clone(),
+        _ => return Err(fault("is required: the tenant that the agent is for")),
+    };
+    let unknown = || fault("names no tenant; make it first with POST /api/v1/tenants");
+    caller.sees(&tenant_id).map_err(|_| unknown())?;
+    app.store.tenant(&tenant_id).await?.ok_or_else(unknown)?;
+    Ok(tenant_id)
 }
 
 fn view(app: &App, agent: Agent, secret: Option<SecretString>) -> view::AgentView {

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use super::{id, through, view};
 use crate::app::{App, key_hash};
 use crate::config::generate_api_key;
-use crate::model::{ApiKey, ApiKeyId, Change, KeyRole};
-use crate::store::{self, KeyDeletion};
-use crate::web::{Admin, ApiError, Code, Json, Page, from_value, limit};
+use crate::model::{ApiKey, ApiKeyId, AuditAction, Change, KeyRole, TenantId};
+use crate::store::KeyDeletion;
+use crate::web::{ApiError, Body, Caller, Code, Page, limit};
 
 /// Longest name of a key, in characters.
 const MAX_NAME_CHARS: usize = 200;
@@ -19,8 +19,8 @@ const SHOWN: usize = 4;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Create {
-    role: String,
-    tenant_id: Option<String>,
+    role: KeyRole,
+    tenant_id: Option<TenantId>,
     name: String,
 }
 
@@ -33,45 +33,55 @@ pub struct ListQuery {
 }
 
 /// `POST /api/v1/keys`
-pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpResponse, ApiError> {
-    let Create { role, tenant_id, name } = from_value(body.0)?;
-    let role = match role.as_str() {
-        "admin" => KeyRole::Admin,
-        "operator" | "viewer" => {
-            let message = format!("{role} is not available in this version: only admin is");
-            return Err(ApiError::field("/role", message));
-        }
-        _ => return Err(ApiError::field("/role", "must be admin")),
-    };
-    if tenant_id.is_some() {
-        let message = "is not available in this version: leave it out or null";
-        return Err(ApiError::field("/tenant_id", message));
-    }
+pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    let admin = caller.admin()?;
+    let Create { role, tenant_id, name } = body.parse()?;
+    check(&app, role, tenant_id.as_ref()).await?;
     if name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::field("/name", format!("must have 1 to {MAX_NAME_CHARS} characters")));
     }
     let text = generate_api_key();
     let (hash, end) = (key_hash(text.expose_secret().as_bytes()), text.expose_secret().len() - SHOWN);
     let hint = Some(format!("ahk_…{}", &text.expose_secret()[end..]));
-    let key = ApiKey { key_id: ApiKeyId::new(), role, name, hint, created_at: app.clock.now() };
-    let key = through({
-        async move {
-            app.store.add_api_key(&hash, &key).await?;
-            app.changed(Change::ApiKeys).await;
-            Ok::<_, store::Error>(key)
-        }
-    })
-    .await??;
-    tracing::info!(key_id = %key.key_id, "API key made");
+    let (key_id, now) = (ApiKeyId::new(), app.clock.now());
+    let mut entry = admin.does(AuditAction::ApiKeyCreated, key_id, now).with("name", name.clone());
+    entry = entry.with("role", serde_json::to_value(role).unwrap_or_default());
+    entry.tenant_id.clone_from(&tenant_id);
+    let key = ApiKey { key_id, role, tenant_id, name, hint, created_at: now };
+    let made = {
+        let app = app.clone();
+        async move { app.store.add_api_key(&hash, &key, &entry).await.map(|()| key) }
+    };
+    let key = through(&app, Change::ApiKeys, made).await??;
+    tracing::info!(%key_id, "API key made");
     Ok(HttpResponse::Created().json(view::api_key(key, Some(text.expose_secret().to_owned()))))
+}
+
+/// An administrator sees all tenants; everybody else has one, which must exist.
+async fn check(app: &App, role: KeyRole, tenant_id: Option<&TenantId>) -> Result<(), ApiError> {
+    const POINTER: &str = "/tenant_id";
+    match (role, tenant_id) {
+        (KeyRole::Admin, None) => Ok(()),
+        (KeyRole::Admin, Some(_)) => {
+            Err(ApiError::field(POINTER, "must be left out: an admin's key sees all tenants"))
+        }
+        (KeyRole::Operator | KeyRole::Viewer, None) => {
+            Err(ApiError::field(POINTER, "is required: the one tenant that the key is for"))
+        }
+        (KeyRole::Operator | KeyRole::Viewer, Some(tenant_id)) => match app.store.tenant(tenant_id).await? {
+            Some(_) => Ok(()),
+            None => Err(ApiError::field(POINTER, "names no tenant; make it first with POST /api/v1/tenants")),
+        },
+    }
 }
 
 /// `GET /api/v1/keys`
 pub async fn list(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     query: web::Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    caller.admin()?;
     let limit = limit(query.limit)?;
     let keys = app.store.api_keys(query.cursor, limit + 1).await?;
     let page = Page::of("keys", keys, limit, |key| key.key_id.to_string(), |key| view::api_key(key, None));
@@ -80,17 +90,19 @@ pub async fn list(
 
 /// `DELETE /api/v1/keys/{key_id}`
 pub async fn delete(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
+    // Who may not see keys hears the same of every id.
+    let admin = caller.admin().map_err(|_| ApiError::not_found())?;
     let key_id: ApiKeyId = id(&path)?;
-    let deleted = through(async move {
-        let deleted = app.store.delete_api_key(key_id, app.clock.now()).await;
-        app.changed(Change::ApiKeys).await;
-        deleted
-    });
-    match deleted.await?? {
+    let entry = admin.does(AuditAction::ApiKeyDeleted, key_id, app.clock.now());
+    let deleted = {
+        let app = app.clone();
+        async move { app.store.delete_api_key(key_id, entry).await }
+    };
+    match through(&app, Change::ApiKeys, deleted).await?? {
         KeyDeletion::Deleted => {
             tracing::info!(%key_id, "API key deleted");
             Ok(HttpResponse::NoContent().finish())

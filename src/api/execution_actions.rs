@@ -3,13 +3,14 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{id, through, view};
+use super::executions::{find, find_trace};
+use super::{to_the_end, view};
 use crate::app::App;
 use crate::model::{
-    AgentId, Execution, ExecutionId, ExecutionSource, ExecutionStatus, Trace, UnsignedExecution,
+    AgentId, AuditAction, ExecutionId, ExecutionSource, ExecutionStatus, Trace, UnsignedExecution,
 };
 use crate::store::{Cancellation, Retry};
-use crate::web::{Admin, ApiError, Code, OptionalJson, RequestId, from_value};
+use crate::web::{ApiError, Body, Caller, Code};
 
 /// A body that may be left out and says nothing.
 #[derive(Deserialize)]
@@ -37,17 +38,20 @@ struct ReplayedView {
 
 /// `POST /api/v1/executions/{execution_id}/cancel`
 pub async fn cancel(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    body: OptionalJson,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let execution_id = find(&app, &path).await?.execution_id;
-    let Nothing {} = from_value(body.0)?;
-    let cancelled = through({
+    let execution = find(&app, &caller, &path).await?;
+    let (writer, execution_id) = (caller.writer()?, execution.execution_id);
+    let Nothing {} = body.parse_or_default()?;
+    let entry = writer.does(AuditAction::ExecutionCancelled, execution_id, app.clock.now());
+    let entry = entry.of(&execution.tenant_id);
+    let cancelled = to_the_end({
         let app = app.clone();
         async move {
-            let cancelled = app.store.cancel(execution_id, app.clock.now()).await;
+            let cancelled = app.store.cancel(execution_id, &entry).await;
             if matches!(cancelled, Ok(Cancellation::Done)) {
                 app.cancelled(execution_id);
             }
@@ -60,22 +64,25 @@ pub async fn cancel(
         Cancellation::Missing => return Err(ApiError::not_found()),
     }
     tracing::info!(%execution_id, "execution cancelled");
-    Ok(HttpResponse::Ok().json(view::trace(trace(&app, execution_id).await?)))
+    Ok(HttpResponse::Ok().json(view::trace(find_trace(&app, &caller, &path).await?)))
 }
 
 /// `POST /api/v1/executions/{execution_id}/retry`
 pub async fn retry(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    body: OptionalJson,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let execution_id = find(&app, &path).await?.execution_id;
-    let Nothing {} = from_value(body.0)?;
-    let retried = through({
+    let execution = find(&app, &caller, &path).await?;
+    let (writer, execution_id) = (caller.writer()?, execution.execution_id);
+    let Nothing {} = body.parse_or_default()?;
+    let entry = writer.does(AuditAction::ExecutionRetried, execution_id, app.clock.now());
+    let entry = entry.of(&execution.tenant_id);
+    let retried = to_the_end({
         let app = app.clone();
         async move {
-            let retried = app.store.retry(execution_id, app.clock.now()).await;
+            let retried = app.store.retry(execution_id, &entry).await;
             if matches!(retried, Ok(Retry::Queued(_))) {
                 app.ring(execution_id);
             }
@@ -96,18 +103,20 @@ pub async fn retry(
 
 /// `POST /api/v1/executions/{execution_id}/replay`
 pub async fn replay(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    RequestId(request_id): RequestId,
-    body: OptionalJson,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let Trace { execution: original, payload, .. } = trace(&app, id(&path)?).await?;
-    let Replay { agent_version } = from_value(body.0)?;
+    let Trace { execution: original, payload, .. } = find_trace(&app, &caller, &path).await?;
+    let writer = caller.writer()?;
+    let Replay { agent_version } = body.parse_or_default()?;
     let agent_version = version(&app, original.agent_id, agent_version).await?;
-    let (execution_id, replay_of) = (ExecutionId::new(), original.execution_id);
-    let replayed = through({
-        let app = app.clone();
+    let (execution_id, replay_of, now) = (ExecutionId::new(), original.execution_id, app.clock.now());
+    let entry = writer.does(AuditAction::ExecutionReplayed, replay_of, now).of(&original.tenant_id);
+    let entry = entry.with("execution_id", execution_id.to_string()).with("agent_version", agent_version);
+    let replayed = to_the_end({
+        let (app, request_id) = (app.clone(), caller.request_id);
         async move {
             let execution = UnsignedExecution {
                 execution_id,
@@ -118,9 +127,9 @@ pub async fn replay(
                 request_id,
                 source: ExecutionSource::Replay,
                 replay_of: Some(replay_of),
-                received_at: app.clock.now(),
+                received_at: now,
             };
-            let stored = app.store.insert_unsigned(&execution).await;
+            let stored = app.store.insert_unsigned(&execution, &entry).await;
             app.ring(execution_id);
             stored
         }
@@ -128,15 +137,6 @@ pub async fn replay(
     replayed.await??;
     tracing::info!(%execution_id, %replay_of, agent_version, "execution replayed");
     Ok(HttpResponse::Accepted().json(ReplayedView { execution_id, replay_of }))
-}
-
-/// The execution that a path names.
-async fn find(app: &App, path: &str) -> Result<Execution, ApiError> {
-    app.store.execution(id(path)?).await?.ok_or_else(ApiError::not_found)
-}
-
-async fn trace(app: &App, id: ExecutionId) -> Result<Trace, ApiError> {
-    app.store.trace(id).await?.ok_or_else(ApiError::not_found)
 }
 
 /// The version that is asked for, if there is one, else the present one.

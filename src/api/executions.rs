@@ -1,14 +1,14 @@
 //! Executions: what ran, what came of it, and why.
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::query::{self, parameter};
 use super::{id, view};
 use crate::app::App;
-use crate::model::{ExecutionId, ExecutionStatus, TenantId, Time};
+use crate::model::{Execution, ExecutionId, ExecutionStatus, Trace};
 use crate::store::{ExecutionFilter, Found};
-use crate::web::{Admin, ApiError, Page, limit};
+use crate::web::{ApiError, Caller, Page, Scope, limit};
 
 /// Characters of a text that is searched for, at most.
 const MAX_NEEDLE: usize = 200;
@@ -29,26 +29,49 @@ pub struct ListQuery {
 
 /// `GET /api/v1/executions`
 pub async fn list(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     query: web::Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
-    let filter = filter(&query)?;
+    let mut filter = filter(&query)?;
+    filter.tenant_id = match caller.scope(filter.tenant_id.take()) {
+        Scope::All => None,
+        Scope::Tenant(tenant_id) => Some(tenant_id),
+        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("executions"))),
+    };
     if let Some(needle) = parameter("q", &query.q, needle)? {
         let wanted = usize::try_from(limit).unwrap_or_default();
         let found = app.store.search(&filter, &needle, wanted + 1).await?;
         return Ok(HttpResponse::Ok().json(SearchPage::of(found, wanted)));
     }
     let executions = app.store.executions(&filter, limit + 1).await?;
-    let cursor = |execution: &crate::model::Execution| execution.execution_id.to_string();
+    let cursor = |execution: &Execution| execution.execution_id.to_string();
     Ok(HttpResponse::Ok().json(Page::of("executions", executions, limit, cursor, view::execution)))
 }
 
 /// `GET /api/v1/executions/{execution_id}`
-pub async fn get(_: Admin, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let trace = app.store.trace(id(&path)?).await?.ok_or_else(ApiError::not_found)?;
+pub async fn get(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let trace = find_trace(&app, &caller, &path).await?;
     Ok(HttpResponse::Ok().json(view::trace(trace)))
+}
+
+/// The execution with this id, if the caller may know of it.
+pub(super) async fn find(app: &App, caller: &Caller, execution_id: &str) -> Result<Execution, ApiError> {
+    let execution = app.store.execution(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
+    caller.sees(&execution.tenant_id)?;
+    Ok(execution)
+}
+
+/// The same with all that came of it.
+pub(super) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -> Result<Trace, ApiError> {
+    let trace = app.store.trace(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
+    caller.sees(&trace.execution.tenant_id)?;
+    Ok(trace)
 }
 
 /// A page of what a search found, and how far it came.
@@ -89,38 +112,19 @@ fn needle(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn filter(query: &ListQuery) -> Result<ExecutionFilter, ApiError> {
+fn filter(asked: &ListQuery) -> Result<ExecutionFilter, ApiError> {
     let status = |word: &str| {
         let none = "is none of queued, held, running, success, failed, cancelled";
         ExecutionStatus::parse(word).ok_or(none)
     };
     Ok(ExecutionFilter {
-        tenant_id: parameter("tenant_id", &query.tenant_id, |text| {
-            text.parse::<TenantId>().map_err(|_| "is no tenant id")
-        })?,
-        agent_id: parameter("agent_id", &query.agent_id, |text| text.parse().map_err(|_| "is no agent id"))?,
-        status: parameter("status", &query.status, status)?,
-        from: parameter("from", &query.from, time)?,
-        to: parameter("to", &query.to, time)?,
-        before: parameter("cursor", &query.cursor, |text| {
+        tenant_id: parameter("tenant_id", &asked.tenant_id, query::tenant_id)?,
+        agent_id: parameter("agent_id", &asked.agent_id, |text| text.parse().map_err(|_| "is no agent id"))?,
+        status: parameter("status", &asked.status, status)?,
+        from: parameter("from", &asked.from, query::time)?,
+        to: parameter("to", &asked.to, query::time)?,
+        before: parameter("cursor", &asked.cursor, |text| {
             text.parse().map_err(|_| "is not a cursor of this list")
         })?,
     })
-}
-
-fn parameter<T>(
-    name: &str,
-    text: &Option<String>,
-    parse: impl Fn(&str) -> Result<T, &'static str>,
-) -> Result<Option<T>, ApiError> {
-    text.as_deref().map(parse).transpose().map_err(|message| ApiError::field(name, message))
-}
-
-fn time(text: &str) -> Result<Time, &'static str> {
-    // A `+` that was not escaped arrives as a space.
-    let text = text.replace(' ', "+");
-    let parsed = DateTime::parse_from_rfc3339(&text)
-        .map_err(|_| "is no RFC 3339 time such as 2026-01-31T12:00:00Z")?;
-    let time = parsed.with_timezone(&Utc);
-    if (0..=9999).contains(&chrono::Datelike::year(&time)) { Ok(time) } else { Err("is no time of this era") }
 }

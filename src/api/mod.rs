@@ -3,8 +3,10 @@
 mod agent_request;
 pub mod agents;
 pub mod api_keys;
+pub mod audit;
 pub mod execution_actions;
 pub mod executions;
+mod query;
 pub mod tenants;
 pub mod timeline;
 mod view;
@@ -12,8 +14,12 @@ pub mod webhook_secrets;
 
 use std::future::Future;
 
+use actix_web::web::Data;
 use tracing::Instrument;
 
+use crate::app::App;
+use crate::model::Change;
+use crate::store;
 use crate::web::{ApiError, Code};
 
 /// An id in a path; what is no id names nothing.
@@ -23,7 +29,22 @@ fn id<T: std::str::FromStr>(text: &str) -> Result<T, ApiError> {
 
 /// Carries a change through to its end although the asker may hang up: between the commit and the word to the
 /// caches nobody may let go, or the old agent, key or policy would live on.
-async fn through<T: 'static>(change: impl Future<Output = T> + 'static) -> Result<T, ApiError> {
+async fn through<T: 'static>(
+    app: &Data<App>,
+    what: Change,
+    write: impl Future<Output = store::Result<T>> + 'static,
+) -> Result<store::Result<T>, ApiError> {
+    let app = app.clone();
+    to_the_end(async move {
+        let done = write.await;
+        app.changed(what).await;
+        done
+    })
+    .await
+}
+
+/// The same for what no cache has to hear of.
+async fn to_the_end<T: 'static>(write: impl Future<Output = T> + 'static) -> Result<T, ApiError> {
     let broken = |_| ApiError::new(Code::Internal, "the server failed; its log has the details");
-    actix_web::rt::spawn(change.in_current_span()).await.map_err(broken)
+    actix_web::rt::spawn(write.in_current_span()).await.map_err(broken)
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::{id, through, view};
 use crate::app::{App, llm_key_owner};
-use crate::model::{Change, FallbackReason, KeyPolicy, LlmKey, Tenant, TenantId};
-use crate::web::{Admin, ApiError, Code, Json, Page, from_value, limit};
+use crate::model::{AuditAction, Change, FallbackReason, KeyPolicy, LlmKey, Tenant, TenantId};
+use crate::store;
+use crate::web::{ApiError, Body, Caller, Code, Page, Scope, Writer, from_value, limit};
 
 /// How often a change is made anew because another one came first.
 const RACES: usize = 50;
@@ -84,8 +85,9 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// `POST /api/v1/tenants`
-pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpResponse, ApiError> {
-    let new: Create = from_value(body.0)?;
+pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    let admin = caller.admin()?;
+    let new: Create = body.parse()?;
     let now = app.clock.now();
     let tenant = Tenant {
         tenant_id: new.tenant_id,
@@ -99,20 +101,17 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
         updated_at: now,
     };
     check(&tenant)?;
-    let made = through({
+    let entry = admin.does(AuditAction::TenantCreated, &tenant.tenant_id, now).of(&tenant.tenant_id);
+    let made = {
         let (app, tenant) = (app.clone(), tenant.clone());
-        async move {
-            app.store.insert_tenant(&tenant).await?;
-            app.changed(Change::Tenant(tenant.tenant_id)).await;
-            Ok::<_, crate::store::Error>(())
-        }
-    });
-    match made.await? {
-        Err(crate::store::Error::Conflict) => {
+        async move { app.store.insert_tenant(&tenant, &entry).await }
+    };
+    match through(&app, Change::Tenant(tenant.tenant_id.clone()), made).await? {
+        Err(store::Error::Conflict) => {
             Err(ApiError::new(Code::Conflict, format!("there is a tenant {} already", tenant.tenant_id)))
         }
-        done => {
-            done?;
+        made => {
+            made?;
             Ok(HttpResponse::Created().json(view::tenant(tenant)))
         }
     }
@@ -120,51 +119,64 @@ pub async fn create(_: Admin, app: web::Data<App>, body: Json) -> Result<HttpRes
 
 /// `GET /api/v1/tenants`
 pub async fn list(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     query: web::Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
     let after = query.cursor.as_deref().map(|cursor| cursor.parse::<TenantId>()).transpose();
     let after = after.map_err(|_| ApiError::field("cursor", "is not a cursor of this list"))?;
-    let tenants = app.store.tenants(after.as_ref(), limit + 1).await?;
+    let tenants = match caller.scope(None) {
+        Scope::All => app.store.tenants(after.as_ref(), limit + 1).await?,
+        Scope::Tenant(own) => {
+            let own = app.store.tenant(&own).await?;
+            own.filter(|own| after.is_none_or(|after| after < own.tenant_id)).into_iter().collect()
+        }
+        Scope::Nothing => Vec::new(),
+    };
     let page = Page::of("tenants", tenants, limit, |tenant| tenant.tenant_id.to_string(), view::tenant);
     Ok(HttpResponse::Ok().json(page))
 }
 
 /// `GET /api/v1/tenants/{tenant_id}`
-pub async fn get(_: Admin, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let tenant = find(&app, &id(&path)?).await?;
+pub async fn get(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let tenant = find(&app, &caller, &path).await?;
     Ok(HttpResponse::Ok().json(view::tenant(tenant)))
 }
 
 /// `PATCH /api/v1/tenants/{tenant_id}`
 pub async fn update(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    body: Json,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant_id = id::<TenantId>(&path)?;
-    let change: Patch = from_value(body.0)?;
+    let mut tenant = find(&app, &caller, &path).await?;
+    let admin = caller.admin()?;
+    let fields = body.json()?;
+    let changed: Vec<_> = fields.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
+    let change: Patch = from_value(fields)?;
     for _ in 0..RACES {
-        let mut tenant = find(&app, &tenant_id).await?;
         change.clone().apply(&mut tenant);
         tenant.updated_at = app.clock.now();
         check(&tenant)?;
-        let changed = through({
+        let tenant_id = tenant.tenant_id.clone();
+        let entry = admin.does(AuditAction::TenantUpdated, &tenant_id, tenant.updated_at).of(&tenant_id);
+        let made = {
             let (app, tenant) = (app.clone(), tenant.clone());
-            async move {
-                let changed = app.store.update_tenant(&tenant).await;
-                app.changed(Change::Tenant(tenant.tenant_id)).await;
-                changed
-            }
-        });
-        if changed.await?? {
+            let entry = entry.with("changed", changed.clone());
+            async move { app.store.update_tenant(&tenant, &entry).await }
+        };
+        if through(&app, Change::Tenant(tenant_id), made).await?? {
             return Ok(HttpResponse::Ok().json(view::tenant(tenant)));
         }
+        tenant = find(&app, &caller, &path).await?;
     }
-    Err(crate::store::Error::Conflict.into())
+    Err(store::Error::Conflict.into())
 }
 
 impl Patch {
@@ -186,17 +198,22 @@ impl Patch {
 
 /// `DELETE /api/v1/tenants/{tenant_id}`
 pub async fn delete(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant_id = find(&app, &id(&path)?).await?.tenant_id;
-    let deleted = through(async move {
-        let deleted = app.store.delete_tenant(&tenant_id, app.clock.now()).await;
-        app.changed(Change::Tenant(tenant_id)).await;
-        deleted
-    });
-    if !deleted.await?? {
+    let tenant_id = find(&app, &caller, &path).await?.tenant_id;
+    let entry = caller.admin()?.does(AuditAction::TenantDeleted, &tenant_id, app.clock.now()).of(&tenant_id);
+    let deleted = {
+        let (app, tenant_id) = (app.clone(), tenant_id.clone());
+        async move {
+            let deleted = app.store.delete_tenant(&tenant_id, &entry).await;
+            // Its keys went with it.
+            app.changed(Change::ApiKeys).await;
+            deleted
+        }
+    };
+    if !through(&app, Change::Tenant(tenant_id), deleted).await?? {
         let detail =
             "the tenant has, or had, agents: its history names it, so it stays; pause or delete its agents";
         return Err(ApiError::new(Code::Conflict, detail));
@@ -206,13 +223,14 @@ pub async fn delete(
 
 /// `PUT /api/v1/tenants/{tenant_id}/llm-key`
 pub async fn set_llm_key(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    body: Json,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant_id = id::<TenantId>(&path)?;
-    let Key { key } = from_value(body.0)?;
+    let tenant_id = find(&app, &caller, &path).await?.tenant_id;
+    let writer = caller.writer()?;
+    let Key { key } = body.parse()?;
     let text = key.expose_secret();
     if text.is_empty() || text.len() > MAX_KEY_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         let message =
@@ -220,39 +238,43 @@ pub async fn set_llm_key(
         return Err(ApiError::field("/key", message));
     }
     let sealed = app.cipher.seal(&llm_key_owner(&tenant_id), &key);
-    change_llm_key(app, tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await
+    change_llm_key(app, &writer, tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await
 }
 
 /// `DELETE /api/v1/tenants/{tenant_id}/llm-key`
 pub async fn remove_llm_key(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    change_llm_key(app, id(&path)?, None).await
+    let tenant_id = find(&app, &caller, &path).await?.tenant_id;
+    change_llm_key(app, &caller.writer()?, tenant_id, None).await
 }
 
 async fn change_llm_key(
     app: web::Data<App>,
+    writer: &Writer<'_>,
     tenant_id: TenantId,
     key: Option<LlmKey>,
 ) -> Result<HttpResponse, ApiError> {
-    let changed = through({
+    let action = if key.is_some() { AuditAction::LlmKeySet } else { AuditAction::LlmKeyRemoved };
+    let entry = writer.does(action, &tenant_id, app.clock.now()).of(&tenant_id);
+    let changed = {
         let (app, tenant_id) = (app.clone(), tenant_id.clone());
-        async move {
-            let changed = app.store.set_llm_key(&tenant_id, key.as_ref(), app.clock.now()).await;
-            app.changed(Change::Tenant(tenant_id)).await;
-            changed
-        }
-    });
-    if !changed.await?? {
+        async move { app.store.set_llm_key(&tenant_id, key.as_ref(), &entry).await }
+    };
+    if !through(&app, Change::Tenant(tenant_id.clone()), changed).await?? {
         return Err(ApiError::not_found());
     }
-    Ok(HttpResponse::Ok().json(view::tenant(find(&app, &tenant_id).await?)))
+    let tenant = app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)?;
+    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
 }
 
-async fn find(app: &App, tenant_id: &TenantId) -> Result<Tenant, ApiError> {
-    app.store.tenant(tenant_id).await?.ok_or_else(ApiError::not_found)
+/// The tenant with this id, if the caller may know of it.
+async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<Tenant, ApiError> {
+    let tenant_id = id(tenant_id)?;
+    caller.sees(&tenant_id)?;
+    app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
 }
 
 /// `sk-…wxyz`, or less of a key that is too short to show four characters of.

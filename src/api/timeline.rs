@@ -5,13 +5,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::view::Stamp;
-use super::{id, view};
+use super::{executions, view};
 use crate::app::App;
 use crate::model::{
     ExecutionError, ExecutionId, ExecutionSource, KeySource, SecretId, TimelineDetails, TimelineEntry,
     TimelineEvent, timeline,
 };
-use crate::web::{Admin, ApiError};
+use crate::web::{ApiError, Caller};
 
 /// Replays that a timeline names, at most: the newest.
 const REPLAYS: i64 = 100;
@@ -58,9 +58,13 @@ struct EntryView {
 }
 
 /// `GET /api/v1/executions/{execution_id}/timeline`
-pub async fn get(_: Admin, app: web::Data<App>, path: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let execution_id = id(&path)?;
-    let trace = app.store.trace(execution_id).await?.ok_or_else(ApiError::not_found)?;
+pub async fn get(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let trace = executions::find_trace(&app, &caller, &path).await?;
+    let execution_id = trace.execution.execution_id;
     let past = app.store.past_runs(execution_id).await?;
     let replays = app.store.replays_of(execution_id, REPLAYS).await?;
     let timeline = timeline(&trace, &past, &replays).into_iter().map(entry).collect();

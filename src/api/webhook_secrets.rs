@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::agent_request::SecretMaker;
-use super::{agents, id, through, view};
+use super::{agents, through, view};
 use crate::app::{App, secret_owner};
-use crate::model::{AgentId, Change, Time, WebhookSecret};
+use crate::model::{AgentId, AuditAction, Change, Time, WebhookSecret};
 use crate::store::{self, Rotated, Rotation};
-use crate::web::{Admin, ApiError, Code, Json, from_value};
+use crate::web::{ApiError, Body, Caller, Code, IfMatch};
 
 /// Characters of a masked secret that are shown: enough to tell two apart.
 const SHOWN: usize = 4;
@@ -38,19 +38,28 @@ struct Rotate {
 
 /// `GET /api/v1/agents/{agent_id}/webhook-secret`
 pub async fn get(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, ApiError> {
-    let agent = agents::find(&app, id(&path)?).await?;
-    let secrets = open_secrets(&app, agent.agent_id, app.clock.now()).await?;
-    if query.reveal {
+    let agent = agents::find(&app, &caller, &path).await?;
+    let now = app.clock.now();
+    let revealed = match query.reveal {
+        true => Some(caller.writer()?.does(AuditAction::WebhookSecretRevealed, agent.agent_id, now)),
+        false => None,
+    };
+    let secrets = open_secrets(&app, agent.agent_id, now).await?;
+    if let Some(entry) = &revealed {
+        // What is not written down is not shown.
+        app.store.audit(&entry.clone().of(&agent.tenant_id)).await?;
         tracing::info!(agent_id = %agent.agent_id, tenant_id = %agent.tenant_id, "webhook secret revealed");
     }
-    let shown = |text: &SecretString| match query.reveal {
-        true => text.expose_secret().to_owned(),
-        false => mask(text.expose_secret()),
+    let shown = |text: &SecretString| match (&revealed, caller.key.role.may_write()) {
+        (Some(_), _) => text.expose_secret().to_owned(),
+        (None, true) => mask(text.expose_secret()),
+        // A viewer never sees a secret, nor a part of one.
+        (None, false) => "…".to_owned(),
     };
     let mut views = Vec::with_capacity(secrets.len());
     for (secret, text) in secrets {
@@ -62,21 +71,23 @@ pub async fn get(
 
 /// `POST /api/v1/agents/{agent_id}/webhook-secret/rotate`
 pub async fn rotate(
-    _: Admin,
+    caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    body: Json,
+    if_match: IfMatch,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let agent_id = id(&path)?;
-    let Rotate { overlap_seconds, secret: given } = from_value(body.0)?;
+    let mut agent = agents::find(&app, &caller, &path).await?;
+    let (writer, agent_id) = (caller.writer()?, agent.agent_id);
+    let Rotate { overlap_seconds, secret: given } = body.parse_or_default()?;
     let overlap = overlap_seconds.unwrap_or(OVERLAP);
     if overlap > MAX_OVERLAP {
         let message = format!("must be at most {MAX_OVERLAP} (30 days)");
         return Err(ApiError::field("/overlap_seconds", message));
     }
     for _ in 0..agents::RACES {
+        if_match.check(agent.version)?;
         let now = app.clock.now();
-        let agent = agents::find(&app, agent_id).await?;
         let Some(trigger) = &agent.spec.trigger else {
             return Err(ApiError::new(
                 Code::Conflict,
@@ -88,16 +99,14 @@ pub async fn rotate(
         let secret_id = secret.secret_id;
         let earlier_until = (overlap > 0).then(|| now + chrono::TimeDelta::seconds(overlap.into()));
         let rotation = Rotation { secret, earlier_until, at_most: MAX_LIVE };
-        let rotated = through({
+        let entry = writer.does(AuditAction::WebhookSecretRotated, agent_id, now).of(&agent.tenant_id);
+        let entry = entry.with("secret_id", secret_id.to_string()).with("overlap_seconds", overlap);
+        let rotated = {
             let app = app.clone();
-            async move {
-                let rotated = app.store.rotate_secret(&agent, &rotation, now).await;
-                app.changed(Change::Agent(agent_id)).await;
-                rotated
-            }
-        });
-        match rotated.await? {
-            Err(store::Error::Conflict) => continue,
+            async move { app.store.rotate_secret(&agent, &rotation, &entry).await }
+        };
+        match through(&app, Change::Agent(agent_id), rotated).await? {
+            Err(store::Error::Conflict) => agent = agents::find(&app, &caller, &path).await?,
             rotated => match rotated? {
                 Rotated::Done => {
                     tracing::info!(%agent_id, %secret_id, overlap_s = overlap, "webhook secret rotated");

@@ -6,6 +6,7 @@ mod cache;
 mod follow;
 mod start;
 mod tenants;
+mod wrong_keys;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ pub use agents::{AgentEntry, Agents, Hook, HookKey, Unusable, secret_owner};
 pub use api_keys::{ApiKeys, key_hash};
 pub use start::{StartError, migrate};
 pub use tenants::{TenantEntry, Tenants, llm_key_owner};
+pub use wrong_keys::{MAX_WRONG_KEYS, WrongKeys};
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,9 @@ pub struct App {
     pub tenants: Arc<Tenants>,
     /// API keys that were seen to be valid.
     pub api_keys: Arc<ApiKeys>,
-    /// The last three, as they are forgotten.
+    /// Who tries API keys.
+    pub wrong_keys: WrongKeys,
+    /// The three caches above, as they are forgotten.
     caches: Caches,
     /// Where other processes make changes too: whoever learns of them, for as long as this is held.
     _follower: Option<DropGuard>,

@@ -14,7 +14,7 @@ use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseUrl, SettingError, Settings};
 use crate::llm::{LlmClient, LlmSettings};
-use crate::model::{ApiKey, ApiKeyId, KeyRole};
+use crate::model::{Actor, ApiKey, ApiKeyId, AuditAction, AuditEntry, KeyRole};
 use crate::queue::Queue;
 use crate::signal::Signal;
 use crate::store::Store;
@@ -84,6 +84,7 @@ impl App {
             agents: caches.agents.clone(),
             tenants: caches.tenants.clone(),
             api_keys: caches.api_keys.clone(),
+            wrong_keys: super::WrongKeys::default(),
             caches,
             _follower: follower,
             draining: AtomicBool::new(false),
@@ -180,7 +181,8 @@ fn no_tables(error: crate::store::Error) -> StartError {
 async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Result<(), StartError> {
     if let Some(key) = &settings.admin_key {
         let hash = key_hash(key.expose_secret().as_bytes());
-        return store.add_api_key(&hash, &admin("AGENTHOOK_ADMIN_KEY", clock)).await.map_err(no_tables);
+        let (key, entry) = admin("AGENTHOOK_ADMIN_KEY", clock);
+        return store.add_api_key(&hash, &key, &entry).await.map_err(no_tables);
     }
     if store.has_any_api_key().await.map_err(no_tables)? {
         return Ok(());
@@ -195,13 +197,18 @@ async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Resul
     }
     let key = config::generate_api_key();
     let hash = key_hash(key.expose_secret().as_bytes());
-    store.add_api_key(&hash, &admin("generated at the first start", clock)).await.map_err(no_tables)?;
+    let (admin, entry) = admin("generated at the first start", clock);
+    store.add_api_key(&hash, &admin, &entry).await.map_err(no_tables)?;
     // On standard output, not in the log: logs are kept, this is shown once.
     println!("Admin API key (shown once, keep it): {}", key.expose_secret());
     Ok(())
 }
 
-fn admin(name: &str, clock: &Clock) -> ApiKey {
+/// An admin key that the server makes itself, and the note of it.
+fn admin(name: &str, clock: &Clock) -> (ApiKey, AuditEntry) {
     let (key_id, created_at) = (ApiKeyId::new(), clock.now());
-    ApiKey { key_id, role: KeyRole::Admin, name: name.into(), hint: None, created_at }
+    let entry = AuditEntry::new(Actor::server(), AuditAction::ApiKeyCreated, key_id, created_at);
+    let key =
+        ApiKey { key_id, role: KeyRole::Admin, tenant_id: None, name: name.into(), hint: None, created_at };
+    (key, entry.with("name", name))
 }

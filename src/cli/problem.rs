@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-/// A refused request in one line: what the problem document says, field by field.
+/// A refused request in one line: what the problem document says, field by field; and where more about it is to be
+/// read, unless the fields say it all.
 pub(super) fn refusal(status: u16, text: &str) -> String {
     let problem: Value = serde_json::from_str(text).unwrap_or_default();
     let word = |pointer| problem.pointer(pointer).and_then(Value::as_str);
@@ -24,6 +25,10 @@ pub(super) fn refusal(status: u16, text: &str) -> String {
     if let Some(request) = word("/request_id") {
         line.push_str(&format!(" (request {request})"));
     }
+    let page = word("/type").filter(|page| page.starts_with("http://") || page.starts_with("https://"));
+    if let Some(page) = page.filter(|_| problem.get("errors").is_none()) {
+        line.push_str(&format!("\n  see {page}"));
+    }
     line
 }
 
@@ -44,6 +49,9 @@ mod tests {
             r#"{"code":"c","detail":"/a must be b","errors":[{"pointer":"/a","message":"must be b"}]}"#;
         assert_eq!(refusal(422, told), "422 c: /a must be b");
         assert_eq!(refusal(401, r#"{"error":"Invalid signature"}"#), "401 Invalid signature");
+        let page = r#"{"type":"https://hooks.example.com/errors/conflict","code":"conflict","detail":"it is taken"}"#;
+        let line = "409 conflict: it is taken\n  see https://hooks.example.com/errors/conflict";
+        assert_eq!(refusal(409, page), line);
         assert_eq!(refusal(502, "<html>"), "the server answered 502 without saying why");
     }
 }

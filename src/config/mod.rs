@@ -4,12 +4,16 @@
 //! compose files pass empty ones. Every limit of the program that is not a rule of the contract is here.
 
 mod keys;
+mod parse;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use secrecy::{ExposeSecret, SecretString};
+use ipnet::IpNet;
+use secrecy::SecretString;
 use url::Url;
+
+use parse::{database_url, fault, filled, http_url, networks, number, parse, redis_url, secret};
 
 pub use keys::{admin_key_fault, encryption_key_file, encryption_keys, generate_api_key, write_private};
 
@@ -81,6 +85,10 @@ pub struct SettingsArgs {
     #[arg(long, env = "AGENTHOOK_DATABASE_CONNECTIONS", value_name = "N")]
     pub database_connections: Option<String>,
 
+    /// Proxies in front whose X-Forwarded-For is believed, comma-separated: addresses or CIDRs [default: none]
+    #[arg(long, env = "AGENTHOOK_TRUSTED_PROXIES", value_name = "CIDRS")]
+    pub trusted_proxies: Option<String>,
+
     /// Do not bring the database up to date at the start
     #[arg(long)]
     pub no_migrate: bool,
@@ -127,6 +135,7 @@ pub struct Settings {
     pub accept_queue: usize,
     pub max_llm_response_bytes: usize,
     pub database_connections: u32,
+    pub trusted_proxies: Vec<IpNet>,
     pub migrate: bool,
     pub log: String,
     pub log_format: Option<LogFormat>,
@@ -238,6 +247,7 @@ impl SettingsArgs {
                 2,
                 1000,
             )? as u32,
+            trusted_proxies: networks("AGENTHOOK_TRUSTED_PROXIES", self.trusted_proxies)?,
             migrate: !self.no_migrate,
             data_dir,
             log,
@@ -246,94 +256,10 @@ impl SettingsArgs {
     }
 }
 
-fn fault(name: &'static str, problem: String) -> SettingError {
-    SettingError { name, problem }
-}
-
-fn filled(text: Option<String>) -> Option<String> {
-    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-fn secret(text: Option<SecretString>) -> Option<SecretString> {
-    text.filter(|text| !text.expose_secret().trim().is_empty())
-}
-
-fn parse<T: std::str::FromStr>(
-    name: &'static str,
-    text: Option<String>,
-    default: &str,
-    wanted: &str,
-) -> Result<T, SettingError> {
-    let text = filled(text).unwrap_or_else(|| default.to_owned());
-    text.parse().map_err(|_| fault(name, format!("`{text}` is not {wanted}")))
-}
-
-fn number(
-    name: &'static str,
-    text: Option<String>,
-    default: usize,
-    low: usize,
-    high: usize,
-) -> Result<usize, SettingError> {
-    let Some(text) = filled(text) else { return Ok(default) };
-    match text.parse() {
-        Ok(number) if (low..=high).contains(&number) => Ok(number),
-        _ => Err(fault(name, format!("`{text}` is not a whole number from {low} to {high}"))),
-    }
-}
-
-fn http_url(name: &'static str, text: Option<String>, default: &str) -> Result<Url, SettingError> {
-    let url: Url = parse(name, text, default, "an http:// or https:// URL")?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
-        return Err(fault(name, format!("`{url}` is not an http:// or https:// URL without a query")));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(fault(
-            name,
-            "must not carry a user name or a password: it is shown in answers and logs".into(),
-        ));
-    }
-    Ok(url)
-}
-
-fn database_url(text: Option<String>, data_dir: &std::path::Path) -> Result<DatabaseUrl, SettingError> {
-    const NAME: &str = "DATABASE_URL";
-    let Some(text) = filled(text) else { return Ok(DatabaseUrl::Sqlite(data_dir.join("agenthook.db"))) };
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        if let Err(error) = text.parse::<Url>() {
-            // The text is not repeated: it may hold a password.
-            return Err(fault(
-                NAME,
-                format!("is no URL such as postgres://user:password@host:5432/name: {error}"),
-            ));
-        }
-        return Ok(DatabaseUrl::Postgres(text.into()));
-    }
-    let Some(path) = text.strip_prefix("sqlite:") else {
-        return Err(fault(NAME, "must begin with sqlite:// or postgres://".into()));
-    };
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if path.is_empty() || path.contains(":memory:") || path.contains('?') {
-        return Err(fault(NAME, "must name a file, such as sqlite:///var/lib/agenthook/agenthook.db".into()));
-    }
-    Ok(DatabaseUrl::Sqlite(path.into()))
-}
-
-fn redis_url(text: Option<SecretString>) -> Result<Option<SecretString>, SettingError> {
-    let Some(text) = secret(text) else { return Ok(None) };
-    let url: Option<Url> = text.expose_secret().trim().parse().ok();
-    if url.is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
-        return Ok(Some(text.expose_secret().trim().to_owned().into()));
-    }
-    // The text is not repeated: it may hold a password.
-    Err(fault(
-        "REDIS_URL",
-        "must be a URL such as redis://127.0.0.1:6379 or rediss://user:password@host:6380/0".into(),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]
@@ -386,6 +312,8 @@ mod tests {
                 ..SettingsArgs::default()
             },
             SettingsArgs { litellm_base_url: Some("ftp://x".into()), ..SettingsArgs::default() },
+            SettingsArgs { trusted_proxies: Some("10.0.0.0/8, proxy".into()), ..SettingsArgs::default() },
+            SettingsArgs { trusted_proxies: Some("10.0.0.0/33".into()), ..SettingsArgs::default() },
             SettingsArgs { log_format: Some("xml".into()), ..SettingsArgs::default() },
             SettingsArgs { log: Some("a=b=c".into()), ..SettingsArgs::default() },
         ];

@@ -1,8 +1,8 @@
-//! Keys to the management API.
+//! Keys to the management API, and what their holders may do.
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiKeyId, Time};
+use super::{ApiKeyId, TenantId, Time};
 
 /// A key as it is stored: the text itself is not kept.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct ApiKey {
     pub key_id: ApiKeyId,
     /// What it may do.
     pub role: KeyRole,
+    /// The one tenant that it sees; `None` sees all, and only an administrator does.
+    pub tenant_id: Option<TenantId>,
     /// For people.
     pub name: String,
     /// Its last characters, for a key that was generated.
@@ -23,6 +25,21 @@ pub struct ApiKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyRole {
-    /// Everything.
+    /// Everything, in all tenants.
     Admin,
+    /// Reads and writes in one tenant.
+    Operator,
+    /// Reads in one tenant, and never sees a secret.
+    Viewer,
+}
+
+impl KeyRole {
+    /// Whether its holder may change anything.
+    #[must_use]
+    pub fn may_write(self) -> bool {
+        match self {
+            Self::Admin | Self::Operator => true,
+            Self::Viewer => false,
+        }
+    }
 }

@@ -13,34 +13,50 @@ pub struct ExecutionError {
     pub retryable: bool,
 }
 
-/// The codes of [`ExecutionError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorCode {
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
+        /// The codes of [`ExecutionError`]. `docs/errors/` has a page for each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ErrorCode { $($(#[$doc])* #[serde(rename = $word)] $name,)* }
+
+        impl ErrorCode {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable word.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+        }
+    };
+}
+
+codes! {
     /// The proxy or the provider cannot be reached or fails by itself.
-    LlmUnavailable,
+    LlmUnavailable = "llm_unavailable";
     /// No answer within the agent's `timeout_seconds`.
-    LlmTimeout,
+    LlmTimeout = "llm_timeout";
     /// The key, the team or the provider is over its rate.
-    LlmRateLimited,
+    LlmRateLimited = "llm_rate_limited";
     /// The provider refuses this very request.
-    LlmBadRequest,
+    LlmBadRequest = "llm_bad_request";
     /// A key is refused: the caller's by the proxy, or the operator's by the provider.
-    LlmAuth,
+    LlmAuth = "llm_auth";
     /// The key's budget, or the provider's quota, is spent.
-    LlmBudgetExceeded,
+    LlmBudgetExceeded = "llm_budget_exceeded";
     /// The proxy has no such model.
-    LlmNoDeployment,
+    LlmNoDeployment = "llm_no_deployment";
     /// The answer is no chat completion.
-    LlmInvalidResponse,
+    LlmInvalidResponse = "llm_invalid_response";
     /// Policy leaves no key to call with.
-    NoKey,
+    NoKey = "no_key";
     /// The tenant may not call this model.
-    ModelNotAllowed,
+    ModelNotAllowed = "model_not_allowed";
     /// The agent was deleted before the execution ran.
-    AgentDeleted,
+    AgentDeleted = "agent_deleted";
     /// The worker process died during the call.
-    Crashed,
+    Crashed = "crashed";
     /// On attempts only: the execution was cancelled while the call was out.
-    Cancelled,
+    Cancelled = "cancelled";
 }

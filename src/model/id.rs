@@ -57,6 +57,10 @@ uuid_id!(
     /// One key to the management API.
     ApiKeyId
 );
+uuid_id!(
+    /// One entry of the audit log.
+    AuditId
+);
 
 /// A tenant: 1–100 characters of `[A-Za-z0-9._-]`, chosen by the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,7 +69,7 @@ pub struct TenantId(String);
 
 /// The text is no [`TenantId`].
 #[derive(Debug, thiserror::Error)]
-#[error("a tenant id is 1 to 100 characters of A-Z a-z 0-9 . _ -")]
+#[error("must be 1 to 100 characters of A-Z a-z 0-9 . _ -")]
 pub struct InvalidTenantId;
 
 impl TenantId {

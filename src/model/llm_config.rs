@@ -49,7 +49,7 @@ pub struct LlmConfig {
 
 /// One stop sequence or several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a string or a list of strings")]
 pub enum Stop {
     /// A single sequence.
     One(String),

@@ -5,6 +5,7 @@
 
 mod agent;
 mod api_key;
+mod audit;
 mod change;
 mod error;
 mod execution;
@@ -18,12 +19,13 @@ mod trigger;
 
 pub use agent::{Agent, AgentSpec, AgentStatus};
 pub use api_key::{ApiKey, KeyRole};
+pub use audit::{Actor, AuditAction, AuditEntry};
 pub use change::Change;
 pub use error::{ErrorCode, ExecutionError};
 pub use execution::{
     Execution, ExecutionSource, ExecutionStatus, NewExecution, PastRun, Timing, Trace, UnsignedExecution,
 };
-pub use id::{AgentId, ApiKeyId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
+pub use id::{AgentId, ApiKeyId, AuditId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;
 pub use retry::{Backoff, RetryPolicy};
 pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::db::{in_tx, statements};
 use super::secrets::{self, SecretChange};
-use super::{Error, Result, Store, changes, on_read};
-use crate::model::{Agent, AgentId, AgentSpec, Change, TenantId, Time};
+use super::{Error, Result, Store, audit, changes, on_read};
+use crate::model::{Agent, AgentId, AgentSpec, AuditEntry, Change, TenantId, Time};
 
 statements! {
     INSERT = "INSERT INTO agents (agent_id, tenant_id, version, created_at, updated_at) VALUES ($1, $2, 1, $3, $3)";
@@ -14,7 +14,8 @@ statements! {
     // The compare in compare-and-set: two changes of the same version cannot both win.
     NEXT_VERSION = "UPDATE agents SET version = version + 1, updated_at = $3
         WHERE agent_id = $1 AND version = $2 AND deleted_at IS NULL";
-    DELETE = "UPDATE agents SET deleted_at = $2, updated_at = $2 WHERE agent_id = $1 AND deleted_at IS NULL";
+    DELETE = "UPDATE agents SET deleted_at = $3, updated_at = $3
+        WHERE agent_id = $1 AND version = $2 AND deleted_at IS NULL";
     GET = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
         WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
@@ -54,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's; a tenant that does not exist is a fault here, so check it before.
-    pub async fn insert_agent(&self, agent: &Agent, secret: &SecretChange) -> Result<()> {
+    pub async fn insert_agent(&self, agent: &Agent, secret: &SecretChange, entry: &AuditEntry) -> Result<()> {
         let mut tx = self.db.begin().await?;
         in_tx!(&mut tx, |conn| sqlx::query(INSERT)
             .bind(agent.agent_id.0)
@@ -65,6 +66,7 @@ impl Store {
             .map(|_| ()))?;
         insert_version(&mut tx, agent).await?;
         secrets::change(&mut tx, agent.agent_id, secret, agent.updated_at).await?;
+        audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Agent(agent.agent_id), agent.updated_at).await?;
         tx.commit().await
     }
@@ -73,43 +75,42 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`] if the agent has another version by now, or is deleted: read it again.
-    pub async fn update_agent(&self, agent: &Agent, secret: &SecretChange) -> Result<Agent> {
-        let next = Agent { version: agent.version + 1, ..agent.clone() };
+    pub async fn update_agent(
+        &self,
+        agent: &Agent,
+        secret: &SecretChange,
+        entry: &AuditEntry,
+    ) -> Result<Agent> {
         let mut tx = self.db.begin().await?;
-        let rows = in_tx!(&mut tx, |conn| sqlx::query(NEXT_VERSION)
-            .bind(agent.agent_id.0)
-            .bind(agent.version)
-            .bind(agent.updated_at)
-            .execute(&mut *conn)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            return Err(Error::Conflict);
-        }
-        insert_version(&mut tx, &next).await?;
+        let next = next_version(&mut tx, agent).await?;
         secrets::change(&mut tx, agent.agent_id, secret, agent.updated_at).await?;
+        audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Agent(agent.agent_id), agent.updated_at).await?;
         tx.commit().await?;
         Ok(next)
     }
 
-    /// Deletes an agent: its history stays, its secrets go, nothing can call it. `false` if there is none.
+    /// Deletes an agent: its history stays, its secrets go, nothing can call it. `false` if it has another version by
+    /// now, or is deleted.
     ///
     /// # Errors
     /// The database's.
-    pub async fn delete_agent(&self, agent_id: AgentId, now: Time) -> Result<bool> {
+    pub async fn delete_agent(&self, agent: &Agent, entry: &AuditEntry) -> Result<bool> {
+        let (agent_id, now) = (agent.agent_id, entry.at);
         let mut tx = self.db.begin().await?;
         let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
             .bind(agent_id.0)
+            .bind(agent.version)
             .bind(now)
             .execute(&mut *conn)
             .await
             .map(|done| done.rows_affected()))?;
-        secrets::change(&mut tx, agent_id, &SecretChange::Remove, now).await?;
         if rows == 1 {
+            secrets::change(&mut tx, agent_id, &SecretChange::Remove, now).await?;
+            audit::note(&mut tx, entry).await?;
             changes::note(&mut tx, &Change::Agent(agent_id), now).await?;
+            tx.commit().await?;
         }
-        tx.commit().await?;
         Ok(rows == 1)
     }
 
@@ -154,6 +155,23 @@ impl Store {
             .await)?;
         Ok(spec.map(|json| json.0))
     }
+}
+
+/// Makes `agent.spec` the next version. The agent's row is ours until the transaction ends.
+pub(super) async fn next_version(tx: &mut super::db::Tx, agent: &Agent) -> Result<Agent> {
+    let next = Agent { version: agent.version + 1, ..agent.clone() };
+    let rows = in_tx!(tx, |conn| sqlx::query(NEXT_VERSION)
+        .bind(agent.agent_id.0)
+        .bind(agent.version)
+        .bind(agent.updated_at)
+        .execute(&mut *conn)
+        .await
+        .map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Err(Error::Conflict);
+    }
+    insert_version(tx, &next).await?;
+    Ok(next)
 }
 
 async fn insert_version(tx: &mut super::db::Tx, agent: &Agent) -> Result<()> {

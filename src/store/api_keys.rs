@@ -4,18 +4,19 @@ use uuid::Uuid;
 
 use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
-use super::{Error, Result, Store, changes, on_read};
-use crate::model::{ApiKey, ApiKeyId, Change, Time};
+use super::{Error, Result, Store, audit, changes, on_read};
+use crate::model::{ApiKey, ApiKeyId, AuditEntry, Change, TenantId, Time};
 
 statements! {
-    INSERT = "INSERT INTO api_keys (key_hash, key_id, role, name, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT (key_hash) DO NOTHING";
-    EXISTS = "SELECT count(*) FROM api_keys WHERE key_hash = $1";
+    INSERT = "INSERT INTO api_keys (key_hash, key_id, role, tenant_id, name, hint, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_hash) DO NOTHING";
+    BY_HASH = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE key_hash = $1";
     ANY = "SELECT count(*) FROM api_keys";
-    LIST = "SELECT key_id, role, name, hint, created_at FROM api_keys WHERE (key_id < $1 OR $1 IS NULL)
+    LIST = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE (key_id < $1 OR $1 IS NULL)
         ORDER BY key_id DESC LIMIT $2";
     ADMINS_BESIDE = "SELECT count(*) FROM api_keys WHERE role = 'admin' AND key_id <> $1";
-    DELETE = "DELETE FROM api_keys WHERE key_id = $1";
+    DELETE = "DELETE FROM api_keys WHERE key_id = $1
+        RETURNING key_id, role, tenant_id, name, hint, created_at";
 }
 
 /// Two that delete the last two keys must not both find another one left. SQLite has one writer anyway.
@@ -36,6 +37,7 @@ pub enum KeyDeletion {
 struct Row {
     key_id: Uuid,
     role: String,
+    tenant_id: Option<String>,
     name: String,
     hint: Option<String>,
     created_at: Time,
@@ -47,6 +49,7 @@ impl TryFrom<Row> for ApiKey {
         Ok(Self {
             key_id: ApiKeyId(row.key_id),
             role: word(&row.role)?,
+            tenant_id: row.tenant_id.map(TenantId::try_from).transpose().map_err(super::row::decode)?,
             name: row.name,
             hint: row.hint,
             created_at: row.created_at,
@@ -59,12 +62,13 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn add_api_key(&self, key_hash: &[u8; 32], key: &ApiKey) -> Result<()> {
+    pub async fn add_api_key(&self, key_hash: &[u8; 32], key: &ApiKey, entry: &AuditEntry) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let rows = in_tx!(&mut tx, |conn| sqlx::query(INSERT)
             .bind(key_hash.as_slice())
             .bind(key.key_id.0)
             .bind(spell(key.role))
+            .bind(key.tenant_id.as_ref().map(TenantId::as_str))
             .bind(&key.name)
             .bind(&key.hint)
             .bind(key.created_at)
@@ -72,21 +76,22 @@ impl Store {
             .await
             .map(|done| done.rows_affected()))?;
         if rows == 1 {
+            audit::note(&mut tx, entry).await?;
             changes::note(&mut tx, &Change::ApiKeys, key.created_at).await?;
         }
         tx.commit().await
     }
 
-    /// Whether a key with this SHA-256 is valid.
+    /// The key with this SHA-256.
     ///
     /// # Errors
     /// The database's.
-    pub async fn has_api_key(&self, key_hash: &[u8; 32]) -> Result<bool> {
-        let found = on_read!(self, |conn| sqlx::query_scalar::<_, i64>(EXISTS)
+    pub async fn api_key(&self, key_hash: &[u8; 32]) -> Result<Option<ApiKey>> {
+        let row: Option<Row> = on_read!(self, |conn| sqlx::query_as(BY_HASH)
             .bind(key_hash.as_slice())
-            .fetch_one(conn)
+            .fetch_optional(conn)
             .await)?;
-        Ok(found > 0)
+        row.map(ApiKey::try_from).transpose()
     }
 
     /// Whether there is any API key at all.
@@ -110,11 +115,12 @@ impl Store {
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 
-    /// Deletes a key, unless nobody could get in any more.
+    /// Deletes a key, unless nobody could get in any more. The entry is completed: whose it was, and its name.
     ///
     /// # Errors
     /// The database's.
-    pub async fn delete_api_key(&self, key_id: ApiKeyId, now: Time) -> Result<KeyDeletion> {
+    pub async fn delete_api_key(&self, key_id: ApiKeyId, mut entry: AuditEntry) -> Result<KeyDeletion> {
+        let entry_at = entry.at;
         let mut tx = self.db.begin().await?;
         if let Tx::Postgres(tx) = &mut tx {
             sqlx::query(LOCK_POSTGRES).execute(&mut **tx).await?;
@@ -123,20 +129,19 @@ impl Store {
             .bind(key_id.0)
             .fetch_one(&mut *conn)
             .await)?;
-        let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
-            .bind(key_id.0)
-            .execute(&mut *conn)
-            .await
-            .map(|done| done.rows_affected()))?;
-        match (rows, others) {
-            (0, _) => Ok(KeyDeletion::Unknown),
+        let deleted: Option<Row> =
+            in_tx!(&mut tx, |conn| sqlx::query_as(DELETE).bind(key_id.0).fetch_optional(&mut *conn).await)?;
+        let Some(deleted) = deleted.map(ApiKey::try_from).transpose()? else {
+            return Ok(KeyDeletion::Unknown);
+        };
+        if others == 0 {
             // Without a commit nothing has happened.
-            (_, 0) => Ok(KeyDeletion::LastAdmin),
-            _ => {
-                changes::note(&mut tx, &Change::ApiKeys, now).await?;
-                tx.commit().await?;
-                Ok(KeyDeletion::Deleted)
-            }
+            return Ok(KeyDeletion::LastAdmin);
         }
+        entry.tenant_id = deleted.tenant_id;
+        audit::note(&mut tx, &entry.with("name", deleted.name)).await?;
+        changes::note(&mut tx, &Change::ApiKeys, entry_at).await?;
+        tx.commit().await?;
+        Ok(KeyDeletion::Deleted)
     }
 }

@@ -176,7 +176,7 @@ fn has(text: &str, needle: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AgentId, ExecutionSource, Time, UnsignedExecution};
+    use crate::model::{Actor, AgentId, AuditAction, AuditEntry, ExecutionSource, Time, UnsignedExecution};
 
     /// Payloads of nine bytes, told apart by their number.
     async fn filled(url: &str, count: usize) -> Store {
@@ -194,7 +194,9 @@ mod tests {
                 replay_of: None,
                 received_at: Time::UNIX_EPOCH,
             };
-            store.insert_unsigned(&execution).await.expect("stored");
+            let (actor, action) = (Actor::server(), AuditAction::AgentTested);
+            let entry = AuditEntry::new(actor, action, execution.agent_id, Time::UNIX_EPOCH);
+            store.insert_unsigned(&execution, &entry).await.expect("stored");
         }
         store
     }

@@ -7,6 +7,7 @@
 mod accept;
 mod agents;
 mod api_keys;
+mod audit;
 mod changes;
 mod db;
 mod error;
@@ -24,6 +25,7 @@ mod unsigned;
 
 pub use accept::Accepted;
 pub use api_keys::KeyDeletion;
+pub use audit::AuditFilter;
 pub use changes::JournalRow;
 pub use error::{Error, Result};
 pub use execution_list::ExecutionFilter;
@@ -110,6 +112,7 @@ impl Store {
         let common = [
             agents::STATEMENTS,
             api_keys::STATEMENTS,
+            audit::STATEMENTS,
             changes::STATEMENTS,
             executions::STATEMENTS,
             rotation::STATEMENTS,

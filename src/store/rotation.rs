@@ -1,12 +1,10 @@
 //! Rotation: a new webhook secret beside those that still verify for a while.
 
 use super::db::{in_tx, statements};
-use super::{Error, Result, Store, changes, secrets};
-use crate::model::{Agent, Change, Time, WebhookSecret};
+use super::{Result, Store, agents, audit, changes, secrets};
+use crate::model::{Agent, AuditEntry, Change, Time, WebhookSecret};
 
 statements! {
-    // Holds the agent: a change of its encoding and another rotation wait, or come first and win.
-    HOLD = "UPDATE agents SET updated_at = $3 WHERE agent_id = $1 AND version = $2 AND deleted_at IS NULL";
     // An end that is sooner stays.
     END = "UPDATE webhook_secrets SET expires_at = $2
         WHERE agent_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
@@ -34,23 +32,21 @@ pub enum Rotated {
 }
 
 impl Store {
-    /// Adds a secret to an agent and ends the earlier ones.
+    /// Adds a secret to an agent and ends the earlier ones. It is a change of the agent, and so its next version: a
+    /// change of its encoding and another rotation wait, or come first and win.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if the agent has another version by now, or is deleted: read it again.
-    pub async fn rotate_secret(&self, agent: &Agent, rotation: &Rotation, now: Time) -> Result<Rotated> {
-        let id = agent.agent_id;
+    /// [`Error::Conflict`](super::Error::Conflict) if the agent has another version by now, or is deleted: read it
+    /// again.
+    pub async fn rotate_secret(
+        &self,
+        agent: &Agent,
+        rotation: &Rotation,
+        entry: &AuditEntry,
+    ) -> Result<Rotated> {
+        let (id, now) = (agent.agent_id, entry.at);
         let mut tx = self.db.begin().await?;
-        let held = in_tx!(&mut tx, |conn| sqlx::query(HOLD)
-            .bind(id.0)
-            .bind(agent.version)
-            .bind(now)
-            .execute(&mut *conn)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if held == 0 {
-            return Err(Error::Conflict);
-        }
+        agents::next_version(&mut tx, &Agent { updated_at: now, ..agent.clone() }).await?;
         match rotation.earlier_until {
             None => secrets::remove(&mut tx, id).await?,
             Some(end) => {
@@ -72,6 +68,7 @@ impl Store {
             return Ok(Rotated::TooMany);
         }
         secrets::insert(&mut tx, &rotation.secret).await?;
+        audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Agent(id), now).await?;
         tx.commit().await?;
         Ok(Rotated::Done)

@@ -4,8 +4,8 @@ use sqlx::types::Json;
 
 use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
-use super::{Result, Store, changes, on_read};
-use crate::model::{Change, FallbackReason, LlmKey, Tenant, TenantId, Time};
+use super::{Result, Store, audit, changes, on_read};
+use crate::model::{AuditEntry, Change, FallbackReason, LlmKey, Tenant, TenantId, Time};
 
 statements! {
     INSERT = "INSERT INTO tenants (tenant_id, version, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
@@ -15,6 +15,7 @@ statements! {
     SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4 WHERE tenant_id = $1";
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
         AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
+    DELETE_KEYS = "DELETE FROM api_keys WHERE tenant_id = $1";
     GET = "SELECT * FROM tenants WHERE tenant_id = $1";
     FIRST_TWO = "SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2) t";
     LIST = "SELECT * FROM tenants WHERE (tenant_id > $1 OR $1 IS NULL) ORDER BY tenant_id LIMIT $2";
@@ -64,7 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`](super::Error::Conflict) if the id is taken.
-    pub async fn insert_tenant(&self, tenant: &Tenant) -> Result<()> {
+    pub async fn insert_tenant(&self, tenant: &Tenant, entry: &AuditEntry) -> Result<()> {
         let mut tx = self.db.begin().await?;
         in_tx!(&mut tx, |conn| sqlx::query(INSERT)
             .bind(tenant.tenant_id.as_str())
@@ -76,6 +77,7 @@ impl Store {
             .execute(conn)
             .await
             .map(|_| ()))?;
+        audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Tenant(tenant.tenant_id.clone()), tenant.created_at).await?;
         tx.commit().await
     }
@@ -84,7 +86,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn update_tenant(&self, tenant: &Tenant) -> Result<bool> {
+    pub async fn update_tenant(&self, tenant: &Tenant, entry: &AuditEntry) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         let rows = in_tx!(&mut tx, |conn| sqlx::query(UPDATE)
             .bind(tenant.tenant_id.as_str())
@@ -97,38 +99,51 @@ impl Store {
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
-        journaled(tx, rows, &tenant.tenant_id, tenant.updated_at).await
+        journaled(tx, rows, &tenant.tenant_id, entry).await
     }
 
     /// Sets or removes a tenant's LLM key; `false` if there is no such tenant.
     ///
     /// # Errors
     /// The database's.
-    pub async fn set_llm_key(&self, tenant_id: &TenantId, key: Option<&LlmKey>, now: Time) -> Result<bool> {
+    pub async fn set_llm_key(
+        &self,
+        tenant_id: &TenantId,
+        key: Option<&LlmKey>,
+        entry: &AuditEntry,
+    ) -> Result<bool> {
         let mut tx = self.db.begin().await?;
         let rows = in_tx!(&mut tx, |conn| sqlx::query(SET_LLM_KEY)
             .bind(tenant_id.as_str())
             .bind(key.map(|key| &key.sealed))
             .bind(key.map(|key| &key.hint))
-            .bind(now)
+            .bind(entry.at)
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
-        journaled(tx, rows, tenant_id, now).await
+        journaled(tx, rows, tenant_id, entry).await
     }
 
-    /// Removes a tenant that never had an agent; `false` if there was nothing to remove.
+    /// Removes a tenant that never had an agent, and its API keys; `false` if there was nothing to remove.
     ///
     /// # Errors
     /// The database's.
-    pub async fn delete_tenant(&self, tenant_id: &TenantId, now: Time) -> Result<bool> {
+    pub async fn delete_tenant(&self, tenant_id: &TenantId, entry: &AuditEntry) -> Result<bool> {
         let mut tx = self.db.begin().await?;
+        let keys = in_tx!(&mut tx, |conn| sqlx::query(DELETE_KEYS)
+            .bind(tenant_id.as_str())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if keys > 0 {
+            changes::note(&mut tx, &Change::ApiKeys, entry.at).await?;
+        }
         let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
             .bind(tenant_id.as_str())
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
-        journaled(tx, rows, tenant_id, now).await
+        journaled(tx, rows, tenant_id, entry).await
     }
 
     /// One tenant.
@@ -156,9 +171,10 @@ impl Store {
 }
 
 /// Ends the transaction of a change; whether there was anything to change.
-async fn journaled(mut tx: Tx, rows: u64, tenant_id: &TenantId, now: Time) -> Result<bool> {
+async fn journaled(mut tx: Tx, rows: u64, tenant_id: &TenantId, entry: &AuditEntry) -> Result<bool> {
     if rows == 1 {
-        changes::note(&mut tx, &Change::Tenant(tenant_id.clone()), now).await?;
+        audit::note(&mut tx, entry).await?;
+        changes::note(&mut tx, &Change::Tenant(tenant_id.clone()), entry.at).await?;
         tx.commit().await?;
     }
     Ok(rows == 1)

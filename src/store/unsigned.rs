@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::db::statements;
+use super::db::{in_tx, statements};
 use super::row::spell;
-use super::{Result, Store, on_write};
-use crate::model::UnsignedExecution;
+use super::{Result, Store, audit};
+use crate::model::{AuditEntry, UnsignedExecution};
 
 statements! {
     // No key: whoever asks twice gets two. And no secret verified it, for which the nil UUID stands.
@@ -19,8 +19,9 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn insert_unsigned(&self, execution: &UnsignedExecution) -> Result<()> {
-        on_write!(self, |conn| sqlx::query(INSERT)
+    pub async fn insert_unsigned(&self, execution: &UnsignedExecution, entry: &AuditEntry) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        in_tx!(&mut tx, |conn| sqlx::query(INSERT)
             .bind(execution.execution_id.0)
             .bind(execution.tenant_id.as_str())
             .bind(execution.agent_id.0)
@@ -34,6 +35,7 @@ impl Store {
             .execute(conn)
             .await
             .map(|_| ()))?;
-        Ok(())
+        audit::note(&mut tx, entry).await?;
+        tx.commit().await
     }
 }

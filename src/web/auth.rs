@@ -1,63 +1,71 @@
-//! Who is asking: `Authorization: Bearer ahk_…`.
+//! `Authorization: Bearer ahk_…`: from a header to a [`Caller`].
 
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use futures_util::future::LocalBoxFuture;
 
-use super::{ApiError, Code};
+use super::{ApiError, Caller, Code, RequestId, address};
 use crate::app::App;
 
-/// Proof that the request carries an admin key: a handler that takes it can do anything.
-#[derive(Clone, Copy, Debug)]
-pub struct Admin(());
-
-impl FromRequest for Admin {
+impl FromRequest for Caller {
     type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        if let Some(seen) = request.extensions().get::<Self>().copied() {
-            return Box::pin(std::future::ready(Ok(seen)));
-        }
-        let key = request
-            .headers()
-            .get(AUTHORIZATION)
-            .and_then(|value| bearer(value.as_bytes()))
-            .map(crate::app::key_hash);
-        let app = request.app_data::<web::Data<App>>().map(|app| Arc::clone(app));
-        Box::pin(async move {
-            let (Some(app), Some(hash)) = (app, key) else { return Err(refusal()) };
-            if app.api_keys.is_valid(&app.store, hash).await? { Ok(Self(())) } else { Err(refusal()) }
-        })
+        // Whoever got this far below `/api/` was let on by `only_with_key`.
+        std::future::ready(request.extensions().get::<Self>().cloned().ok_or_else(refusal))
     }
 }
 
 /// Lets nobody without a key go on to anything below `/api/`, not even to what is wrong with their request. A
-/// handler's arguments are made side by side, so that its `Admin` alone would come too late: by then the body is
-/// read and its faults are told.
+/// handler's arguments are made side by side, so that a `Caller` among them alone would come too late: by then the
+/// body is read and its faults are told.
 pub async fn only_with_key(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     // The path as routes are matched by: what is escaped in it is not any more.
-    if request.match_info().as_str().starts_with("/api/") {
-        match request.extract::<Admin>().await {
-            Ok(admin) => drop(request.extensions_mut().insert(admin)),
+    let below = request.match_info().as_str().starts_with("/api/");
+    if below {
+        match caller(&request).await {
+            Ok(caller) => drop(request.extensions_mut().insert(caller)),
             Err(error) => return Ok(request.error_response(error)),
         }
     }
-    let below = request.match_info().as_str().starts_with("/api/");
     let mut answer = next.call(request).await?.map_into_boxed_body();
     if below {
         // Secrets are among these answers, and all of them change.
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(answer)
+}
+
+async fn caller(request: &ServiceRequest) -> Result<Caller, ApiError> {
+    let Some(app) = request.app_data::<web::Data<App>>() else { return Err(refusal()) };
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0);
+    let address = address::client(request, &app.settings.trusted_proxies);
+    let header = request.headers().get(AUTHORIZATION);
+    let key = header.and_then(|value| bearer(value.as_bytes())).ok_or_else(refusal)?;
+    match app.api_keys.get(&app.store, crate::app::key_hash(key)).await? {
+        Some(key) => Ok(Caller { key, address, request_id: request_id.unwrap_or_default() }),
+        None => Err(wrong_key(app, address)),
+    }
+}
+
+/// The answer to a wrong key: where there are many of them, not even that.
+fn wrong_key(app: &App, address: Option<IpAddr>) -> ApiError {
+    let Some(address) = address else { return refusal() };
+    match app.wrong_keys.count(address, app.clock.now()) {
+        Ok(()) => refusal(),
+        Err(wait_s) => {
+            tracing::warn!(%address, "too many wrong API keys");
+            ApiError::too_many_requests(wait_s)
+        }
+    }
 }
 
 /// The token of a `Bearer` header; the scheme's case does not matter (RFC 9110 §11.1).

@@ -4,47 +4,80 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::typed::{escape, from_value};
 use super::{ApiError, Code};
 
 /// Largest body of the management API, in bytes.
 pub const MAX_BODY_BYTES: usize = 1_048_576;
 
-/// A JSON body: read whole, bounded, and still untyped so that [`from_value`] can say where it is wrong.
+/// A body: read whole, bounded. What is wrong with it is told only when it is asked for, so that who may not see a
+/// thing hears nothing but 404 of it.
 #[derive(Debug)]
-pub struct Json(pub Value);
+pub struct Body(Result<web::Bytes, ApiError>);
 
-/// The same where there may be none: an empty body is an empty object.
-#[derive(Debug)]
-pub struct OptionalJson(pub Value);
-
-impl FromRequest for Json {
-    type Error = ApiError;
-    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
-        let payload = web::Payload::from_request(request, payload).into_inner();
-        Box::pin(async move { parse(&read(payload).await?).map(Self) })
-    }
-}
-
-impl FromRequest for OptionalJson {
+impl FromRequest for Body {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
         let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
-            let body = read(payload).await?;
-            if body.is_empty() { Ok(Self(Value::Object(Map::new()))) } else { parse(&body).map(Self) }
+            let unreadable = |_| ApiError::new(Code::MalformedJson, "the body cannot be read");
+            Ok(Self(match payload.map_err(unreadable) {
+                Ok(payload) => read(payload).await,
+                Err(error) => Err(error),
+            }))
         })
     }
 }
 
-/// The whole body, within its bound.
-async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::BytesMut, ApiError> {
-    let mut payload = payload.map_err(|_| ApiError::new(Code::MalformedJson, "the body cannot be read"))?;
+impl Body {
+    /// The JSON in it, still untyped so that [`super::from_value`] can say where it is wrong.
+    ///
+    /// # Errors
+    /// 400 for what is no JSON, 413 for too much of it, 422 for U+0000 in a string.
+    pub fn json(self) -> Result<Value, ApiError> {
+        let body = self.0?;
+        let value = serde_json::from_slice(&body)
+            .map_err(|error| ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}")))?;
+        match nul(&value, &mut String::new()) {
+            None => Ok(value),
+            // Postgres can store it in no text and no jsonb; nobody means it.
+            Some(pointer) => Err(ApiError::field(pointer, "must not contain the character U+0000")),
+        }
+    }
+
+    /// The JSON in it as this type ([`super::from_value`]).
+    ///
+    /// # Errors
+    /// As [`Body::json`], and 422 for what does not fit.
+    pub fn parse<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        from_value(self.json()?)
+    }
+
+    /// As [`Body::parse`]; nothing at all is the same as `{}`.
+    ///
+    /// # Errors
+    /// As [`Body::parse`].
+    pub fn parse_or_default<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        match &self.0 {
+            Ok(body) if body.is_empty() => from_value(Value::Object(serde_json::Map::new())),
+            _ => self.parse(),
+        }
+    }
+
+    /// The bytes as they came.
+    ///
+    /// # Errors
+    /// 413 for too many.
+    pub fn bytes(self) -> Result<web::Bytes, ApiError> {
+        self.0
+    }
+}
+
+async fn read(mut payload: web::Payload) -> Result<web::Bytes, ApiError> {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk =
@@ -55,47 +88,7 @@ async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::By
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
-}
-
-fn parse(body: &[u8]) -> Result<Value, ApiError> {
-    let value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}")))?;
-    match nul(&value, &mut String::new()) {
-        None => Ok(value),
-        // Postgres can store it in no text and no jsonb; nobody means it.
-        Some(pointer) => Err(ApiError::field(pointer, "must not contain the character U+0000")),
-    }
-}
-
-/// Gives a body its type; unknown fields are refused where the type says so.
-///
-/// # Errors
-/// 422 with a JSON Pointer to the first field that does not fit.
-pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
-    // serde would take a struct's fields in a row, without their names.
-    if !value.is_object() {
-        return Err(ApiError::field("", "the body must be a JSON object"));
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        use serde_path_to_error::Segment;
-        let pointer: String = error
-            .path()
-            .iter()
-            .map(|segment| match segment {
-                Segment::Seq { index } => format!("/{index}"),
-                Segment::Map { key } => format!("/{}", escape(key)),
-                Segment::Enum { variant } => format!("/{variant}"),
-                Segment::Unknown => String::new(),
-            })
-            .collect();
-        ApiError::field(pointer, error.inner().to_string())
-    })
-}
-
-/// One step of a JSON Pointer (RFC 6901).
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+    Ok(body.freeze())
 }
 
 /// Where a NUL stands, if anywhere.

@@ -7,19 +7,24 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use url::Url;
 use uuid::Uuid;
 
 use crate::store;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $title:literal;)*) => {
-        /// The stable words by which programs tell errors apart.
+        /// The stable words by which programs tell errors apart. `docs/errors/` has a page for each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code { $($(#[$doc])* $name,)* }
 
         impl Code {
+            /// All of them, by their status.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
             /// The word, the HTTP status and the title.
-            fn parts(self) -> (&'static str, u16, &'static str) {
+            #[must_use]
+            pub fn parts(self) -> (&'static str, u16, &'static str) {
                 match self { $(Self::$name => ($word, $status, $title),)* }
             }
         }
@@ -33,6 +38,8 @@ codes! {
     IncompleteBody = "incomplete_body", 400, "The body did not arrive whole";
     /// No API key, or a wrong one.
     Unauthorized = "unauthorized", 401, "A valid API key is required";
+    /// A valid key, whose role does not reach so far.
+    Forbidden = "forbidden", 403, "The key may not do this";
     /// The agent is paused or archived.
     AgentNotActive = "agent_not_active", 403, "The agent takes no webhooks now";
     /// There is nothing here, or nothing for this key.
@@ -45,6 +52,8 @@ codes! {
     Conflict = "conflict", 409, "Conflict with what is there";
     /// Without this key nobody could get in any more.
     LastAdminKey = "last_admin_key", 409, "The last admin key stays";
+    /// `If-Match` names a version that is not the present one.
+    VersionMismatch = "version_mismatch", 412, "It has another version now";
     /// Over the size limit.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// A content type or encoding that is not taken.
@@ -57,6 +66,8 @@ codes! {
     SchemaMismatch = "schema_mismatch", 422, "The payload does not match the schema";
     /// The delivery id belongs to another body.
     IdempotencyMismatch = "idempotency_mismatch", 422, "The delivery id was used with another body";
+    /// Too many wrong API keys from one address.
+    TooManyRequests = "too_many_requests", 429, "Too many requests";
     /// A fault of ours.
     Internal = "internal", 500, "Internal error";
     /// Not now: the database is away, the server is full or about to stop.
@@ -79,7 +90,7 @@ pub struct ApiError {
     detail: String,
     errors: Vec<serde_json::Value>,
     retry_after_s: Option<u32>,
-    allow: Option<&'static str>,
+    allow: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -120,13 +131,26 @@ impl ApiError {
         Self { retry_after_s: Some(2), ..Self::new(Code::Unavailable, detail) }
     }
 
+    /// 403: the key is valid, its role does not reach so far.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(Code::Forbidden, detail)
+    }
+
+    /// 429: come back in so many seconds.
+    #[must_use]
+    pub fn too_many_requests(retry_after_s: u32) -> Self {
+        let detail =
+            format!("too many wrong API keys came from this address: try again in {retry_after_s} s");
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(Code::TooManyRequests, detail) }
+    }
+
     /// 405 with the methods that are allowed.
     #[must_use]
-    pub fn method_not_allowed(allow: &'static str) -> Self {
-        Self {
-            allow: Some(allow),
-            ..Self::new(Code::MethodNotAllowed, format!("this address takes {allow}"))
-        }
+    pub fn method_not_allowed(methods: &[&str]) -> Self {
+        let allow = methods.join(", ").to_uppercase();
+        let detail = format!("this address takes {allow}");
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
     }
 
     /// 422 for one field.
@@ -137,12 +161,14 @@ impl ApiError {
         Self::new(Code::InvalidRequest, detail).with_errors([FieldError { pointer, message }])
     }
 
-    /// The problem document.
+    /// The problem document. Its `type` is the address of the code's page; a relative one (RFC 9457 §3.1.1) where
+    /// nobody knows the server's.
     #[must_use]
-    pub fn render(&self, request_id: Uuid) -> HttpResponse {
+    pub fn render(&self, request_id: Uuid, public_url: Option<&Url>) -> HttpResponse {
         let (code, status, title) = self.code.parts();
+        let server = public_url.map_or("", |url| url.as_str().trim_end_matches('/'));
         let problem = Problem {
-            r#type: format!("urn:agenthook:error:{code}"),
+            r#type: format!("{server}/errors/{code}"),
             title,
             status,
             detail: &self.detail,
@@ -158,8 +184,8 @@ impl ApiError {
         if self.code == Code::Unauthorized {
             answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
-        if let Some(allow) = self.allow {
-            answer.insert_header((ALLOW, allow));
+        if let Some(allow) = &self.allow {
+            answer.insert_header((ALLOW, allow.as_str()));
         }
         answer.json(problem)
     }

@@ -1,15 +1,22 @@
 //! What every HTTP answer has in common: its request id, its errors, who may ask, how a body is read.
 
+mod address;
 mod auth;
 mod body;
+mod caller;
 mod error;
+mod if_match;
 mod page;
 mod request_id;
+mod typed;
 mod unread;
 
-pub use auth::{Admin, only_with_key};
-pub use body::{Json, MAX_BODY_BYTES, OptionalJson, from_value};
+pub use auth::only_with_key;
+pub use body::{Body, MAX_BODY_BYTES};
+pub use caller::{Caller, Scope, Writer};
 pub use error::{ApiError, Code, FieldError};
+pub use if_match::{IfMatch, etag};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};
 pub use request_id::{RequestId, with_request_id};
+pub use typed::from_value;
 pub use unread::end_unread;

@@ -32,6 +32,12 @@ pub struct Page<V> {
 }
 
 impl<V> Page<V> {
+    /// A page without items.
+    #[must_use]
+    pub fn empty(name: &'static str) -> Self {
+        Self { name, items: Vec::new(), next_cursor: None }
+    }
+
     /// Makes a page out of up to `limit + 1` items: the surplus one only proves that there are more. The
     /// cursor is the id of the last item shown.
     pub fn of<T>(

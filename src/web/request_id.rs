@@ -4,11 +4,12 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{ApiError, Code};
+use crate::app::App;
 
 /// The id of the request being answered.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +33,15 @@ pub async fn with_request_id(
     let id = Uuid::now_v7();
     request.extensions_mut().insert(RequestId(id));
     let span = tracing::info_span!("request", request_id = %id);
+    let app = request.app_data::<web::Data<App>>().cloned();
     let mut answer = next.call(request).instrument(span).await?.map_into_boxed_body();
     if let Some(error) = answer.response().error() {
         let problem = match error.as_error::<ApiError>() {
             Some(error) => error.clone(),
             None => of_framework(error.as_response_error().status_code().as_u16()),
         };
-        answer = answer.into_response(problem.render(id)).map_into_boxed_body();
+        let public_url = app.as_ref().map(|app| &app.settings.public_url);
+        answer = answer.into_response(problem.render(id, public_url)).map_into_boxed_body();
     }
     let value = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
     answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);

@@ -85,11 +85,11 @@ async fn a_change_that_is_refused_changes_nothing() {
     let path = format!("/api/v1/agents/{}", agent.id);
     let before = server.get(&path).await;
     for (change, pointer) in [
-        (json!({"name": null}), ""),
+        (json!({"name": null}), "/name"),
         (json!({"name": ""}), "/name"),
         (json!({"name": 5}), "/name"),
-        (json!({"llm_config": null}), ""),
-        (json!({"llm_config": {"model": null}}), "/llm_config"),
+        (json!({"llm_config": null}), "/llm_config"),
+        (json!({"llm_config": {"model": null}}), "/llm_config/model"),
         (json!({"llm_config": {"model": ""}}), "/llm_config/model"),
         (json!({"llm_config": {"temperature": 3}}), "/llm_config/temperature"),
         (json!({"llm_config": ["gpt-4o"]}), "/llm_config"),
@@ -100,7 +100,7 @@ async fn a_change_that_is_refused_changes_nothing() {
         (json!({"agent_id": agent.id}), "/agent_id"),
         (json!({"version": 9}), "/version"),
         (json!({"webhook_url": "http://evil"}), "/webhook_url"),
-        (json!({"trigger": {"type": null}}), "/trigger"),
+        (json!({"trigger": {"type": null}}), "/trigger/type"),
         (json!({"trigger": {"filter": "x"}}), "/trigger/filter"),
         (json!({"trigger": {"scheme": "none"}}), "/trigger/scheme"),
         (json!({"trigger": {"dedupe": {"window_seconds": 0}}}), "/trigger/dedupe/window_seconds"),

@@ -1,6 +1,8 @@
 //! What every answer of the API has in common: a request id, a problem document for each refusal, nothing for
 //! those without a key.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::harness::{ADMIN_KEY, Answer, Server};
@@ -18,7 +20,7 @@ fn problem(answer: &Answer, status: u16, code: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_right_key_there_is_nothing_to_see() {
-    let server = Server::start().await;
+    let server = Server::with_manual_clock().await;
     let agent = server.agent().await;
     let trace = agent.run(&server, "{}").await;
     let execution = trace["execution_id"].as_str().expect("an id");
@@ -50,6 +52,8 @@ async fn without_a_right_key_there_is_nothing_to_see() {
     let longer = format!("{ADMIN_KEY}0");
     let keys = [None, Some(""), Some("ahk_"), Some(&wrong[..]), Some(&longer[..]), Some(&ADMIN_KEY[..20])];
     for (method, path) in &routes {
+        // So many wrong keys in a minute would be refused for that.
+        server.clock.advance(Duration::from_secs(60));
         for key in keys {
             for body in
                 [None, Some("{}"), Some("no JSON")].into_iter().take(if *method == "GET" { 1 } else { 3 })

@@ -8,6 +8,7 @@ use crate::harness::{
     ADMIN_KEY, Agent, Database, Fleet, ManyCalls, Member, RawLlm, Server, Setup, completion, error,
 };
 use agenthook::config::SettingsArgs;
+use agenthook::model::{Actor, AuditAction, AuditEntry};
 
 fn path(id: &str) -> String {
     format!("/api/v1/executions/{id}/cancel")
@@ -120,7 +121,8 @@ async fn without_a_hint_a_worker_finds_out_by_itself() {
     let id = server.agent().await.accepted("1").await;
     llm.called(1).await;
     let (store, now) = (&server.app.store, server.clock.now());
-    store.cancel(id.parse().expect("an id"), now).await.expect("an answer");
+    let entry = AuditEntry::new(Actor::server(), AuditAction::ExecutionCancelled, &id, now);
+    store.cancel(id.parse().expect("an id"), &entry).await.expect("an answer");
     llm.was_hung_up(1).await;
     assert_cancelled(&server.trace(&id).await, 1);
 }

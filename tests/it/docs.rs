@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use agenthook::config::SettingsArgs;
+use agenthook::model::ErrorCode;
+use agenthook::pages::Page;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -18,7 +20,7 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// Every page, as a path from the root.
 fn pages() -> Vec<PathBuf> {
-    let files = ["", "docs", "docs/adr", "migrations"].into_iter().flat_map(|folder| {
+    let files = ["", "docs", "docs/adr", "docs/errors", "migrations"].into_iter().flat_map(|folder| {
         let entries = std::fs::read_dir(root().join(folder)).expect("a folder");
         entries.map(move |entry| Path::new(folder).join(entry.expect("an entry").file_name()))
     });
@@ -77,26 +79,27 @@ fn every_setting_is_in_the_readme() {
     }
 }
 
-/// `LlmTimeout` as serde writes it.
-fn snake_case(name: &str) -> String {
-    name.chars().fold(String::new(), |word, c| match c.is_uppercase() && !word.is_empty() {
-        true => format!("{word}_{}", c.to_lowercase()),
-        false => format!("{word}{}", c.to_lowercase()),
-    })
+#[test]
+fn every_code_is_in_the_list_of_codes() {
+    let mut table = "| code | status | title |\n|---|---|---|\n".to_owned();
+    for Page { code, status, title, .. } in agenthook::pages::pages() {
+        let status = status.map_or("execution".to_owned(), |status| status.to_string());
+        table += &format!("| [`{code}`]({code}.md) | {status} | {title} |\n");
+    }
+    assert!(
+        read("docs/errors/README.md").contains(&table),
+        "docs/errors/README.md must have this table:\n{table}"
+    );
+    let files = std::fs::read_dir(root().join("docs/errors")).expect("the folder").count();
+    assert_eq!(files, agenthook::pages::pages().len() + 1, "a page for each code, and the list");
 }
 
 #[test]
-fn every_code_is_in_the_operators_guide() {
+fn every_execution_code_is_in_the_operators_guide() {
     let guide = read("docs/operators.md");
-    let (problems, errors) = (read("src/web/error.rs"), read("src/model/error.rs"));
-    let problems = between(&problems, "codes! {\n", "\n}").next().expect("the list of codes");
-    let problems = between(problems, " = \"", "\", ").map(str::to_owned);
-    let errors = between(&errors, "pub enum ErrorCode {", "\n}").next().expect("the list of codes");
-    let errors = errors.lines().filter_map(|line| line.trim().strip_suffix(',')).map(snake_case);
-    let codes: Vec<_> = problems.chain(errors).collect();
-    assert!(codes.len() > 25, "the codes are found: {codes:?}");
-    for code in codes {
-        assert!(guide.contains(&format!("\n| `{code}` |")), "docs/operators.md has no row for {code}");
+    for code in ErrorCode::ALL {
+        let row = format!("\n| `{}` |", code.word());
+        assert!(guide.contains(&row), "docs/operators.md has no row for {code:?}");
     }
 }
 

@@ -22,16 +22,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "app",
         &["model", "clock", "cipher", "schema", "signature", "store", "queue", "signal", "llm", "config"],
     ),
-    ("web", &["app", "store"]),
+    ("web", &["app", "model", "store"]),
     ("ingress", &["app", "model", "schema", "signature", "store", "web"]),
     ("worker", &["app", "clock", "llm", "model", "queue", "signal", "store"]),
     ("api", &["app", "config", "model", "cipher", "schema", "signature", "store", "web"]),
-    ("server", &["api", "app", "ingress", "web", "worker"]),
+    ("pages", &["app", "model", "web"]),
+    ("server", &["api", "app", "ingress", "pages", "web", "worker"]),
 ];
 
 /// For each crate that has a home, the modules that may name it.
 const HOMES: &[(&str, &[&str])] = &[
-    ("actix_web", &["server", "web", "api", "ingress"]),
+    ("actix_web", &["server", "web", "api", "ingress", "pages"]),
     ("sqlx", &["store", "signal"]),
     ("apalis_redis", &["queue"]),
     ("redis", &["queue", "signal"]),
@@ -40,6 +41,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fernet", &["cipher"]),
     ("jsonschema", &["schema"]),
     ("hmac", &["signature"]),
+    ("pulldown_cmark", &["pages"]),
     ("clap", &["cli", "config"]),
 ];
 

@@ -15,6 +15,7 @@ mod crashes;
 mod dedupe;
 mod deployment;
 mod docs;
+mod error_pages;
 mod examples;
 mod executions;
 mod fairness;

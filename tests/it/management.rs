@@ -68,7 +68,7 @@ async fn a_tenant_with_a_fault_is_refused_where_the_fault_is() {
     let server = Server::start().await;
     let long = "x".repeat(101);
     for (tenant, pointer) in [
-        (json!({}), ""),
+        (json!({}), "/tenant_id"),
         (json!(["acme", null, "tenant_only", null, null, null, null]), ""),
         (json!({"tenant_id": ""}), "/tenant_id"),
         (json!({"tenant_id": "a b"}), "/tenant_id"),

@@ -203,7 +203,7 @@ async fn after_a_rotation_both_verify_until_the_overlap_ends() {
     assert_eq!(new.post("6").await.status, 202);
     assert_eq!(ends(&server, &old).await, [(new.secret.clone(), None)]);
     let trace = server.get(&format!("/api/v1/agents/{}", old.id)).await;
-    assert_eq!(trace["version"], 1, "the agent says what it said");
+    assert_eq!(trace["version"], 2, "a rotation is a change like any other");
 
     // Without a word it is a day, under both addresses.
     let path = format!("/api/agents/{}/webhook-secret/rotate/", old.id);

@@ -123,12 +123,21 @@ async fn a_database_that_is_behind_and_keys_that_are_lost() {
         created_at: now,
         updated_at: now,
     };
-    store.insert_tenant(&tenant).await.expect("a tenant");
+    let actor = crate::model::Actor::server();
+    let entry = crate::model::AuditEntry::new(actor, crate::model::AuditAction::TenantCreated, "acme", now);
+    store.insert_tenant(&tenant, &entry).await.expect("a tenant");
     let sealed = Cipher::new(std::slice::from_ref(&key))
         .expect("a ring")
         .seal(&crate::app::llm_key_owner(&tenant_id), &"sk-tenant".into());
     let llm_key = crate::model::LlmKey { sealed, hint: "sk-…".into() };
-    store.set_llm_key(&tenant_id, Some(&llm_key), now).await.expect("a key");
+    store
+        .set_llm_key(
+            &tenant_id,
+            Some(&llm_key),
+            &crate::model::AuditEntry { audit_id: crate::model::AuditId::new(), ..entry },
+        )
+        .await
+        .expect("a key");
 
     let (lines, text) = diagnose(with(Some(key))).await;
     assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("were tried (1)"), "{text}");

@@ -2,10 +2,10 @@
 
 use sqlx::types::Json;
 
-use crate::model::{ErrorCode, ExecutionError, ExecutionId, ExecutionStatus, Time};
+use crate::model::{AuditEntry, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus};
 use crate::store::db::{in_tx, statements};
 use crate::store::row::word;
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, audit};
 
 statements! {
     // From here on the worker that has it holds nothing: whatever it writes finds no row.
@@ -31,8 +31,8 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn cancel(&self, id: ExecutionId, now: Time) -> Result<Cancellation> {
-        let mut tx = self.db.begin().await?;
+    pub async fn cancel(&self, id: ExecutionId, entry: &AuditEntry) -> Result<Cancellation> {
+        let (mut tx, now) = (self.db.begin().await?, entry.at);
         let cancelled = in_tx!(&mut tx, |conn| sqlx::query(CANCEL)
             .bind(id.0)
             .bind(now)
@@ -54,6 +54,7 @@ impl Store {
             .execute(&mut *conn)
             .await
             .map(|_| ()))?;
+        audit::note(&mut tx, entry).await?;
         tx.commit().await?;
         Ok(Cancellation::Done)
     }

@@ -1,9 +1,9 @@
 //! Another run under the same id: what failed goes back to the queue, and what came of it so far is kept.
 
-use crate::model::{ExecutionId, ExecutionStatus, Time};
+use crate::model::{AuditEntry, ExecutionId, ExecutionStatus};
 use crate::store::db::{in_tx, statements};
 use crate::store::row::word;
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, audit};
 
 statements! {
     // The compare-and-set: whoever comes second waits here for the first, and then finds nothing that has failed.
@@ -38,7 +38,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn retry(&self, id: ExecutionId, now: Time) -> Result<Retry> {
+    pub async fn retry(&self, id: ExecutionId, entry: &AuditEntry) -> Result<Retry> {
         let mut tx = self.db.begin().await?;
         let run: Option<i32> =
             in_tx!(&mut tx, |conn| sqlx::query_scalar(NUMBER).bind(id.0).fetch_optional(&mut *conn).await)?;
@@ -59,10 +59,11 @@ impl Store {
         in_tx!(&mut tx, |conn| sqlx::query(KEEP).bind(id.0).execute(&mut *conn).await.map(|_| ()))?;
         in_tx!(&mut tx, |conn| sqlx::query(QUEUE)
             .bind(id.0)
-            .bind(now)
+            .bind(entry.at)
             .execute(&mut *conn)
             .await
             .map(|_| ()))?;
+        audit::note(&mut tx, &entry.clone().with("run", run)).await?;
         tx.commit().await?;
         Ok(Retry::Queued(run))
     }

@@ -130,7 +130,7 @@ impl Server {
         }
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        args.public_url = Some(url.clone());
+        args.public_url.get_or_insert_with(|| url.clone());
         let settings = args.resolve().expect("the test's settings are valid");
         let app =
             Arc::new(App::start(settings, setup.clock.clone(), Role::All).await.expect("the server starts"));

@@ -1,0 +1,59 @@
+//! The audit log: who changed what, and to whom secrets were shown.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::{query, view};
+use crate::app::App;
+use crate::model::{AuditAction, AuditId};
+use crate::store::AuditFilter;
+use crate::web::{ApiError, Caller, Page, Scope, limit};
+
+/// The list's query string.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    tenant_id: Option<String>,
+    subject: Option<String>,
+    action: Option<String>,
+    key_id: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// `GET /api/v1/audit`
+pub async fn list(
+    caller: Caller,
+    app: web::Data<App>,
+    query: web::Query<ListQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let limit = limit(query.limit)?;
+    let mut filter = filter(&query)?;
+    filter.tenant_id = match caller.scope(filter.tenant_id.take()) {
+        Scope::All => None,
+        Scope::Tenant(tenant_id) => Some(tenant_id),
+        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("audit"))),
+    };
+    let entries = app.store.audit_log(&filter, limit + 1).await?;
+    let page = Page::of("audit", entries, limit, |entry| entry.audit_id.to_string(), view::audit);
+    Ok(HttpResponse::Ok().json(page))
+}
+
+fn filter(asked: &ListQuery) -> Result<AuditFilter, ApiError> {
+    let action = |text: &str| {
+        serde_json::from_value::<AuditAction>(text.into()).map_err(|_| "is no action, such as agent.updated")
+    };
+    Ok(AuditFilter {
+        tenant_id: query::parameter("tenant_id", &asked.tenant_id, query::tenant_id)?,
+        subject: asked.subject.clone(),
+        action: query::parameter("action", &asked.action, action)?,
+        key_id: query::parameter("key_id", &asked.key_id, |text| text.parse().map_err(|_| "is no key id"))?,
+        from: query::parameter("from", &asked.from, query::time)?,
+        to: query::parameter("to", &asked.to, query::time)?,
+        before: query::parameter("cursor", &asked.cursor, |text| {
+            text.parse::<AuditId>().map_err(|_| "is not a cursor of this list")
+        })?,
+    })
+}

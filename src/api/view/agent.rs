@@ -1,0 +1,51 @@
+//! An agent as the API shows it.
+
+use serde::Serialize;
+use url::Url;
+
+use super::Stamp;
+use crate::model::{Agent, AgentId, AgentSpec, AgentStatus, LlmConfig, RetryPolicy, TenantId, Trigger};
+
+#[derive(Serialize)]
+pub struct AgentView {
+    agent_id: AgentId,
+    tenant_id: TenantId,
+    version: i32,
+    name: String,
+    status: AgentStatus,
+    system_prompt: String,
+    llm_config: LlmConfig,
+    trigger: Option<Trigger>,
+    retry: RetryPolicy,
+    timeout_seconds: u32,
+    webhook_url: Option<String>,
+    created_at: Stamp,
+    updated_at: Stamp,
+    /// Shown once, by the answer that made the trigger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_secret: Option<String>,
+}
+
+pub fn agent(agent: Agent, public_url: &Url, webhook_secret: Option<String>) -> AgentView {
+    let AgentSpec { name, status, system_prompt, llm_config, trigger, retry, timeout_seconds } = agent.spec;
+    AgentView {
+        webhook_url: trigger.as_ref().map(|_| webhook_url(public_url, agent.agent_id)),
+        agent_id: agent.agent_id,
+        tenant_id: agent.tenant_id,
+        version: agent.version,
+        name,
+        status,
+        system_prompt,
+        llm_config,
+        trigger,
+        retry,
+        timeout_seconds,
+        created_at: Stamp(agent.created_at),
+        updated_at: Stamp(agent.updated_at),
+        webhook_secret,
+    }
+}
+
+fn webhook_url(public_url: &Url, agent_id: AgentId) -> String {
+    format!("{}/webhook/agents/{agent_id}/webhook", public_url.as_str().trim_end_matches('/'))
+}

@@ -1,0 +1,31 @@
+//! API keys as the API shows them: the text once, to whoever made it.
+
+use serde::Serialize;
+
+use super::Stamp;
+use crate::model::{ApiKey, ApiKeyId, KeyRole, TenantId};
+
+#[derive(Serialize)]
+pub struct ApiKeyView {
+    key_id: ApiKeyId,
+    /// Shown once, by the answer that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    role: KeyRole,
+    tenant_id: Option<TenantId>,
+    name: String,
+    hint: Option<String>,
+    created_at: Stamp,
+}
+
+pub fn api_key(key: ApiKey, text: Option<String>) -> ApiKeyView {
+    ApiKeyView {
+        key_id: key.key_id,
+        key: text,
+        role: key.role,
+        tenant_id: key.tenant_id,
+        name: key.name,
+        hint: key.hint,
+        created_at: Stamp(key.created_at),
+    }
+}

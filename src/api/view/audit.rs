@@ -1,0 +1,50 @@
+//! Entries of the audit log as the API shows them.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::Stamp;
+use crate::model::{ApiKeyId, AuditAction, AuditEntry, AuditId, KeyRole, TenantId};
+
+#[derive(Serialize)]
+pub struct AuditView {
+    audit_id: AuditId,
+    at: Stamp,
+    action: AuditAction,
+    tenant_id: Option<TenantId>,
+    subject: SubjectView,
+    actor: ActorView,
+    request_id: Option<Uuid>,
+    detail: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct SubjectView {
+    r#type: &'static str,
+    id: String,
+}
+
+#[derive(Serialize)]
+struct ActorView {
+    key_id: Option<ApiKeyId>,
+    name: String,
+    role: KeyRole,
+    address: Option<IpAddr>,
+}
+
+pub fn audit(entry: AuditEntry) -> AuditView {
+    let actor = entry.actor;
+    AuditView {
+        audit_id: entry.audit_id,
+        at: Stamp(entry.at),
+        action: entry.action,
+        tenant_id: entry.tenant_id,
+        subject: SubjectView { r#type: entry.action.subject_type(), id: entry.subject },
+        actor: ActorView { key_id: actor.key_id, name: actor.name, role: actor.role, address: actor.address },
+        request_id: actor.request_id,
+        detail: entry.detail,
+    }
+}

@@ -1,0 +1,45 @@
+//! A tenant as the API shows it.
+
+use serde::Serialize;
+
+use super::Stamp;
+use crate::model::{FallbackReason, KeyPolicy, Tenant, TenantId};
+
+#[derive(Serialize)]
+pub struct TenantView {
+    tenant_id: TenantId,
+    name: Option<String>,
+    key_policy: KeyPolicy,
+    fallback_on: Vec<FallbackReason>,
+    allowed_models: Option<Vec<String>>,
+    rate_limit: (),
+    concurrency: (),
+    llm_key: LlmKeyView,
+    created_at: Stamp,
+    updated_at: Stamp,
+}
+
+#[derive(Serialize)]
+struct LlmKeyView {
+    configured: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+pub fn tenant(tenant: Tenant) -> TenantView {
+    TenantView {
+        tenant_id: tenant.tenant_id,
+        name: tenant.name,
+        key_policy: tenant.key_policy,
+        fallback_on: tenant.fallback_on,
+        allowed_models: tenant.allowed_models,
+        rate_limit: (),
+        concurrency: (),
+        llm_key: LlmKeyView {
+            configured: tenant.llm_key.is_some(),
+            hint: tenant.llm_key.map(|key| key.hint),
+        },
+        created_at: Stamp(tenant.created_at),
+        updated_at: Stamp(tenant.updated_at),
+    }
+}

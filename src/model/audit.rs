@@ -1,0 +1,129 @@
+//! Who did what: a row for every write and every secret that was shown.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{ApiKeyId, AuditId, KeyRole, TenantId, Time};
+
+/// One thing that somebody did.
+#[derive(Clone, Debug)]
+pub struct AuditEntry {
+    /// Newer entries have later ids.
+    pub audit_id: AuditId,
+    /// When.
+    pub at: Time,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: AuditAction,
+    /// Whose it is; `None` is the platform's.
+    pub tenant_id: Option<TenantId>,
+    /// To which agent, tenant, key or execution: its id.
+    pub subject: String,
+    /// What else is worth knowing: names of changed fields, a version, an overlap. Never a secret, never a payload.
+    pub detail: Map<String, Value>,
+}
+
+/// Who did it. The names are those of that time: keys are deleted, entries stay.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The API key; `None` is the server itself.
+    pub key_id: Option<ApiKeyId>,
+    /// The key's name.
+    pub name: String,
+    /// The key's role.
+    pub role: KeyRole,
+    /// From where, as far as proxies that are trusted say.
+    pub address: Option<IpAddr>,
+    /// In which request.
+    pub request_id: Option<Uuid>,
+}
+
+/// What can be done and is worth a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the words say it")]
+pub enum AuditAction {
+    #[serde(rename = "tenant.created")]
+    TenantCreated,
+    #[serde(rename = "tenant.updated")]
+    TenantUpdated,
+    #[serde(rename = "tenant.deleted")]
+    TenantDeleted,
+    #[serde(rename = "llm_key.set")]
+    LlmKeySet,
+    #[serde(rename = "llm_key.removed")]
+    LlmKeyRemoved,
+    #[serde(rename = "api_key.created")]
+    ApiKeyCreated,
+    #[serde(rename = "api_key.deleted")]
+    ApiKeyDeleted,
+    #[serde(rename = "agent.created")]
+    AgentCreated,
+    #[serde(rename = "agent.updated")]
+    AgentUpdated,
+    #[serde(rename = "agent.deleted")]
+    AgentDeleted,
+    #[serde(rename = "agent.tested")]
+    AgentTested,
+    #[serde(rename = "webhook_secret.revealed")]
+    WebhookSecretRevealed,
+    #[serde(rename = "webhook_secret.rotated")]
+    WebhookSecretRotated,
+    #[serde(rename = "webhook_secret.revoked")]
+    WebhookSecretRevoked,
+    #[serde(rename = "execution.cancelled")]
+    ExecutionCancelled,
+    #[serde(rename = "execution.retried")]
+    ExecutionRetried,
+    #[serde(rename = "execution.replayed")]
+    ExecutionReplayed,
+}
+
+impl AuditEntry {
+    /// An entry without further detail.
+    #[must_use]
+    pub fn new(actor: Actor, action: AuditAction, subject: impl ToString, at: Time) -> Self {
+        let (audit_id, subject) = (AuditId::new(), subject.to_string());
+        Self { audit_id, at, actor, action, tenant_id: None, subject, detail: Map::new() }
+    }
+
+    /// Says whose the subject is.
+    #[must_use]
+    pub fn of(self, tenant_id: &TenantId) -> Self {
+        Self { tenant_id: Some(tenant_id.clone()), ..self }
+    }
+
+    /// Adds a detail.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.detail.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl AuditAction {
+    /// The kind of thing that `subject` names.
+    #[must_use]
+    pub fn subject_type(self) -> &'static str {
+        match self {
+            Self::TenantCreated | Self::TenantUpdated | Self::TenantDeleted => "tenant",
+            Self::LlmKeySet | Self::LlmKeyRemoved => "tenant",
+            Self::ApiKeyCreated | Self::ApiKeyDeleted => "api_key",
+            Self::AgentCreated | Self::AgentUpdated | Self::AgentDeleted | Self::AgentTested => "agent",
+            Self::WebhookSecretRevealed | Self::WebhookSecretRotated | Self::WebhookSecretRevoked => "agent",
+            Self::ExecutionCancelled | Self::ExecutionRetried | Self::ExecutionReplayed => "execution",
+        }
+    }
+}
+
+impl Actor {
+    /// The server itself, as when it makes the first key.
+    #[must_use]
+    pub fn server() -> Self {
+        let name = "the server".to_owned();
+        Self { key_id: None, name, role: KeyRole::Admin, address: None, request_id: None }
+    }
+}

@@ -1,0 +1,63 @@
+//! `If-Match`: change it only if it is still the version that I saw (RFC 9110 §13.1.1).
+
+use actix_web::http::header::{HeaderName, HeaderValue, IF_MATCH, TryIntoHeaderPair};
+use actix_web::{FromRequest, HttpRequest};
+
+use super::{ApiError, Code};
+
+/// What the request says about the version that it wants to change; nothing is any.
+#[derive(Clone, Debug)]
+pub struct IfMatch(Option<String>);
+
+impl FromRequest for IfMatch {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let values: Vec<_> = request.headers().get_all(IF_MATCH).map(HeaderValue::as_bytes).collect();
+        let said =
+            (!values.is_empty()).then(|| String::from_utf8_lossy(&values.join(&b","[..])).into_owned());
+        std::future::ready(Ok(Self(said)))
+    }
+}
+
+impl IfMatch {
+    /// Lets on only a change of the version that was named.
+    ///
+    /// # Errors
+    /// 412 for another version.
+    pub fn check(&self, version: i32) -> Result<(), ApiError> {
+        let Some(said) = &self.0 else { return Ok(()) };
+        let tag = tag(version);
+        if said.split(',').map(str::trim).any(|named| named == "*" || named == tag) {
+            return Ok(());
+        }
+        let detail = format!("it is at version {version} by now: read it again and decide anew");
+        Err(ApiError::new(Code::VersionMismatch, detail))
+    }
+}
+
+/// The `ETag` header of a version.
+pub fn etag(version: i32) -> impl TryIntoHeaderPair {
+    (HeaderName::from_static("etag"), tag(version))
+}
+
+fn tag(version: i32) -> String {
+    format!("\"{version}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_version_that_was_named() {
+        let passes = |said: Option<&str>| IfMatch(said.map(ToOwned::to_owned)).check(3).is_ok();
+        let good = [None, Some("*"), Some("\"3\""), Some("\"2\", \"3\"")];
+        assert!(good.into_iter().all(passes));
+        // A weak tag never matches (RFC 9110 §13.1.1).
+        for other in ["\"2\"", "\"33\"", "W/\"3\"", "3", ""] {
+            assert!(!passes(Some(other)), "{other}");
+        }
+    }
+}
