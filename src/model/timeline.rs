@@ -298,7 +298,7 @@ fn what_followed(
         {
             let message = format!(
                 "the tenant's key did not do ({}), and its fallback_on lets the platform's pay: call {} follows at once",
-                word(error.code),
+                error.code.word(),
                 next.number
             );
             Some((TimelineEvent::KeyFallback, message, None))
@@ -321,14 +321,7 @@ fn what_followed(
 }
 
 fn in_words(error: &ExecutionError) -> String {
-    format!("{}: {}", word(error.code), error.message)
-}
-
-fn word(code: ErrorCode) -> String {
-    match serde_json::to_value(code) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => unreachable!("codes are spelled as one word"),
-    }
+    format!("{}: {}", error.code.word(), error.message)
 }
 
 fn ms(later: Time, earlier: Time) -> i64 {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use agenthook::clock::Clock;
 use agenthook::model::{
-    AgentId, Cost, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus, KeySource, TenantId, Time, Usage,
-    WorkerId,
+    Actor, AgentId, AuditAction, AuditEntry, Cost, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus,
+    KeySource, TenantId, Time, Usage, WorkerId,
 };
 use agenthook::store::{
     AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Entry, Finish, Group, Loss, Lost,
@@ -293,7 +293,8 @@ async fn of_a_cancel_and_an_end_exactly_one_is_written() {
         let run = claim(&store, id, now).await;
         assert!(begin(&store, &run, now).await);
         let end = async || finish(&store, &run, Some(result(&run, later)), &success("in time"), later).await;
-        let cancel = async || store.cancel(id, later).await.expect("an answer");
+        let entry = AuditEntry::new(Actor::server(), AuditAction::ExecutionCancelled, id, later);
+        let cancel = async || store.cancel(id, &entry).await.expect("an answer");
         let (ended, cancelled) = match number % 2 {
             0 => tokio::join!(end(), cancel()),
             _ => {

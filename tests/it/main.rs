@@ -17,6 +17,7 @@ mod deployment;
 mod docs;
 mod error_pages;
 mod examples;
+mod execution_rights;
 mod executions;
 mod fairness;
 mod first_start;
