@@ -83,15 +83,38 @@ impl Cipher {
     /// # Errors
     /// No key of the ring opens it, or it is somebody else's.
     pub fn open(&self, owner: &str, token: &str) -> Result<SecretString, CipherError> {
-        let plaintext = self
+        self.find(owner, token).map(|(_, secret)| secret)
+    }
+
+    /// Which key of the ring opens the token, if it was sealed for `owner`; 0 is the first, the one that encrypts.
+    ///
+    /// # Errors
+    /// As [`Cipher::open`].
+    pub fn place(&self, owner: &str, token: &str) -> Result<usize, CipherError> {
+        self.find(owner, token).map(|(place, _)| place)
+    }
+
+    /// The token under the first key; `None` if it is under that one already.
+    ///
+    /// # Errors
+    /// As [`Cipher::open`]: what lies in a foreign row is not made its own.
+    pub fn reseal(&self, owner: &str, token: &str) -> Result<Option<String>, CipherError> {
+        let (place, secret) = self.find(owner, token)?;
+        Ok((place > 0).then(|| self.seal(owner, &secret)))
+    }
+
+    fn find(&self, owner: &str, token: &str) -> Result<(usize, SecretString), CipherError> {
+        let (place, plaintext) = self
             .0
             .iter()
-            .find_map(|key| key.decrypt_at_time(token, None, END_OF_TIME).ok())
-            .map(Zeroizing::new)
+            .enumerate()
+            .find_map(|(place, key)| Some((place, key.decrypt_at_time(token, None, END_OF_TIME).ok()?)))
+            .map(|(place, plaintext)| (place, Zeroizing::new(plaintext)))
             .ok_or(CipherError::Unopenable)?;
         // A ring's key that sealed something else than text, in another product, say, sealed nothing of ours.
         let plaintext = str::from_utf8(&plaintext).map_err(|_| CipherError::WrongOwner)?;
-        plaintext.strip_prefix(&label(owner)).map(SecretString::from).ok_or(CipherError::WrongOwner)
+        let secret = plaintext.strip_prefix(&label(owner)).ok_or(CipherError::WrongOwner)?;
+        Ok((place, secret.into()))
     }
 }
 
@@ -149,6 +172,12 @@ mod tests {
         let after = both.seal("o", &"s".into());
         assert_eq!(open(&ring([&new]), "o", &after), Ok("s".to_owned()));
         assert_eq!(open(&ring([&old]), "o", &after), Err(CipherError::Unopenable));
+
+        assert_eq!((both.place("o", &before), both.place("o", &after)), (Ok(1), Ok(0)));
+        assert_eq!(both.reseal("o", &after), Ok(None));
+        let again = both.reseal("o", &before).expect("it opens").expect("another token");
+        assert_eq!(open(&ring([&new]), "o", &again), Ok("s".to_owned()));
+        assert_eq!(both.reseal("p", &before), Err(CipherError::WrongOwner), "it is given to nobody else");
     }
 
     #[test]

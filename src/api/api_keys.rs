@@ -6,15 +6,13 @@ use serde::Deserialize;
 
 use super::{id, through, view};
 use crate::app::{App, key_hash};
-use crate::config::generate_api_key;
+use crate::config::{api_key_hint, generate_api_key};
 use crate::model::{ApiKey, ApiKeyId, AuditAction, Change, KeyRole, TenantId};
 use crate::store::KeyDeletion;
 use crate::web::{ApiError, Body, Caller, Code, Page, limit};
 
 /// Longest name of a key, in characters.
 const MAX_NAME_CHARS: usize = 200;
-/// Last characters of a key that its hint shows: of 43 random ones nobody guesses the others.
-const SHOWN: usize = 4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,8 +39,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         return Err(ApiError::field("/name", format!("must have 1 to {MAX_NAME_CHARS} characters")));
     }
     let text = generate_api_key();
-    let (hash, end) = (key_hash(text.expose_secret().as_bytes()), text.expose_secret().len() - SHOWN);
-    let hint = Some(format!("ahk_…{}", &text.expose_secret()[end..]));
+    let (hash, hint) = (key_hash(text.expose_secret().as_bytes()), Some(api_key_hint(&text)));
     let (key_id, now) = (ApiKeyId::new(), app.clock.now());
     let mut entry = admin.does(AuditAction::ApiKeyCreated, key_id, now).with("name", name.clone());
     entry = entry.with("role", serde_json::to_value(role).unwrap_or_default());

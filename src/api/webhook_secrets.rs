@@ -94,6 +94,13 @@ pub async fn rotate(
                 "the agent takes no webhooks: give it a trigger first",
             ));
         };
+        // One that cannot be opened is met with 503: under a wrong key nothing is put beside it, or in its place.
+        let verifying = open_secrets(&app, agent_id, now).await?;
+        if given.as_ref().is_some_and(|given| verifying.iter().any(|(_, text)| is_same(text, given))) {
+            let message = "is one that verifies already: give another, or leave it out to have one made. To make it the \
+                           only one, PATCH the agent with trigger.secret";
+            return Err(ApiError::field("/secret", message));
+        }
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
         let (secret, text) = maker.secret(trigger.secret_encoding, given.clone(), "/secret")?;
         let secret_id = secret.secret_id;
@@ -140,6 +147,10 @@ pub(super) async fn open_secrets(
     };
     let live = |secret: &WebhookSecret| secret.expires_at.is_none_or(|end| now < end);
     app.store.webhook_secrets(agent_id).await?.into_iter().filter(live).map(open).collect()
+}
+
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 fn mask(text: &str) -> String {

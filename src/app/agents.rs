@@ -6,7 +6,7 @@ use moka::future::Cache;
 
 use super::cache::{Cached, Vouched};
 use crate::cipher::{Cipher, CipherError};
-use crate::model::{Agent, AgentId, AgentSpec, SecretId, Time, Trigger, WebhookSecret};
+use crate::model::{Agent, AgentId, AgentSpec, SealedKind, SecretId, Time, Trigger, WebhookSecret};
 use crate::schema::PayloadSchema;
 use crate::signature::{SecretFault, SigningKey};
 use crate::store::{self, Store};
@@ -60,7 +60,7 @@ pub struct HookKey {
 /// The label of a webhook secret inside its ciphertext.
 #[must_use]
 pub fn secret_owner(secret_id: SecretId) -> String {
-    format!("webhook-secret:{secret_id}")
+    SealedKind::WebhookSecret.owner(secret_id)
 }
 
 /// Caches of agents and of their immutable versions. An id that is not there is remembered too.

@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod cache;
 mod follow;
+mod sealed;
 mod start;
 mod tenants;
 mod wrong_keys;
@@ -25,6 +26,7 @@ use follow::Caches;
 
 pub use agents::{AgentEntry, Agents, Hook, HookKey, Unusable, secret_owner};
 pub use api_keys::{ApiKeys, key_hash};
+pub use sealed::{Closed, ClosedReason, Rekeyed, Standing, count_sealed, rekey};
 pub use start::{StartError, migrate};
 pub use tenants::{TenantEntry, Tenants, llm_key_owner};
 pub use wrong_keys::{MAX_WRONG_KEYS, WrongKeys};

@@ -5,11 +5,11 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::cache::Vouched;
 use super::follow::{Caches, Follower};
-use super::{App, Role, key_hash};
+use super::{App, Role, key_hash, sealed};
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseUrl, SettingError, Settings};
@@ -53,11 +53,16 @@ impl App {
             problem: fault.to_string(),
         })?;
         let store = open_store(&settings).await?;
+        if role != Role::Worker {
+            refuse_if_nobody_could_get_in(&settings, &store).await?;
+        }
+        migrate_if_wanted(&settings, &store).await?;
         match role {
             Role::All | Role::Api => first_admin(&settings, &store, &clock).await?,
             // Nobody comes in here, so it needs no admin key; but without tables it could only complain.
             Role::Worker => store.ping().await.map_err(no_tables)?,
         }
+        sealed::warn_of_closed(&store, &cipher).await;
         let llm = LlmClient::new(LlmSettings {
             base_url: settings.litellm_base_url.clone(),
             platform_key: settings.platform_key.clone(),
@@ -153,23 +158,47 @@ fn unusable(path: &Path, error: &std::io::Error) -> StartError {
 pub async fn migrate(settings: &Settings) -> Result<(), StartError> {
     // Not the lock: a server of this very version may be running on the file, and then there is nothing to do.
     create_directories(settings)?;
-    open_store(settings).await?.close().await;
+    let store = open_store(settings).await?;
+    migrate_if_wanted(settings, &store).await?;
+    store.close().await;
     Ok(())
 }
 
-/// Opens the database and brings it up to date if that is wanted.
 async fn open_store(settings: &Settings) -> Result<Store, StartError> {
     let kind = &settings.database_url;
     let url = kind.to_url();
-    let store = Store::open(url.expose_secret(), settings.database_connections)
+    Store::open(url.expose_secret(), settings.database_connections)
         .await
-        .map_err(|error| StartError::Fault(format!("DATABASE_URL: {kind:?} cannot be opened: {error}")))?;
+        .map_err(|error| StartError::Fault(format!("DATABASE_URL: {kind:?} cannot be opened: {error}")))
+}
+
+async fn migrate_if_wanted(settings: &Settings, store: &Store) -> Result<(), StartError> {
     if settings.migrate {
         store.migrate().await.map_err(|error| {
             StartError::Fault(format!("the database cannot be brought up to date: {error}"))
         })?;
     }
-    Ok(store)
+    Ok(())
+}
+
+/// Without any key for an administrator tables would be made for nobody. On SQLite one is generated.
+async fn refuse_if_nobody_could_get_in(settings: &Settings, store: &Store) -> Result<(), SettingError> {
+    if settings.admin_key.is_some() || store.is_embedded() {
+        return Ok(());
+    }
+    match store.schema_gap().await {
+        // Nothing was ever made here.
+        Err(crate::store::Error::Fault(_)) if settings.migrate => Err(admin_key_required()),
+        // Whether there is a key is looked up when the tables are as they should be.
+        _ => Ok(()),
+    }
+}
+
+fn admin_key_required() -> SettingError {
+    SettingError {
+        name: "AGENTHOOK_ADMIN_KEY",
+        problem: "is required for the first start on Postgres: `ahk_` and at least 28 more characters".into(),
+    }
 }
 
 /// What a database says that was never brought up to date.
@@ -181,23 +210,18 @@ fn no_tables(error: crate::store::Error) -> StartError {
 async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Result<(), StartError> {
     if let Some(key) = &settings.admin_key {
         let hash = key_hash(key.expose_secret().as_bytes());
-        let (key, entry) = admin("AGENTHOOK_ADMIN_KEY", clock);
-        return store.add_api_key(&hash, &key, &entry).await.map_err(no_tables);
+        let (admin, entry) = admin("AGENTHOOK_ADMIN_KEY", key, clock);
+        return store.add_api_key(&hash, &admin, &entry).await.map_err(no_tables);
     }
     if store.has_any_api_key().await.map_err(no_tables)? {
         return Ok(());
     }
     if !store.is_embedded() {
-        return Err(SettingError {
-            name: "AGENTHOOK_ADMIN_KEY",
-            problem: "is required for the first start on Postgres: `ahk_` and at least 28 more characters"
-                .into(),
-        }
-        .into());
+        return Err(admin_key_required().into());
     }
     let key = config::generate_api_key();
     let hash = key_hash(key.expose_secret().as_bytes());
-    let (admin, entry) = admin("generated at the first start", clock);
+    let (admin, entry) = admin("generated at the first start", &key, clock);
     store.add_api_key(&hash, &admin, &entry).await.map_err(no_tables)?;
     // On standard output, not in the log: logs are kept, this is shown once.
     println!("Admin API key (shown once, keep it): {}", key.expose_secret());
@@ -205,10 +229,10 @@ async fn first_admin(settings: &Settings, store: &Store, clock: &Clock) -> Resul
 }
 
 /// An admin key that the server makes itself, and the note of it.
-fn admin(name: &str, clock: &Clock) -> (ApiKey, AuditEntry) {
+fn admin(name: &str, key: &SecretString, clock: &Clock) -> (ApiKey, AuditEntry) {
     let (key_id, created_at) = (ApiKeyId::new(), clock.now());
+    let hint = Some(config::api_key_hint(key));
     let entry = AuditEntry::new(Actor::server(), AuditAction::ApiKeyCreated, key_id, created_at);
-    let key =
-        ApiKey { key_id, role: KeyRole::Admin, tenant_id: None, name: name.into(), hint: None, created_at };
+    let key = ApiKey { key_id, role: KeyRole::Admin, tenant_id: None, name: name.into(), hint, created_at };
     (key, entry.with("name", name))
 }

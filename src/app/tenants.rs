@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::cache::{Cached, Vouched};
 use crate::cipher::{Cipher, CipherError};
-use crate::model::{Tenant, TenantId};
+use crate::model::{SealedKind, Tenant, TenantId};
 use crate::store::{self, Store};
 
 /// One tenant, ready for use.
@@ -20,7 +20,7 @@ pub struct TenantEntry {
 /// The label of a tenant's LLM key inside its ciphertext.
 #[must_use]
 pub fn llm_key_owner(tenant_id: &TenantId) -> String {
-    format!("llm-key:{tenant_id}")
+    SealedKind::LlmKey.owner(tenant_id)
 }
 
 /// A cache of tenants. An id that is not there is not remembered.

@@ -19,6 +19,7 @@ mod paging;
 mod problem;
 mod quickstart;
 mod ready;
+mod rekey;
 mod send;
 mod serve;
 mod sign;
@@ -51,6 +52,7 @@ enum Command {
     Api(Box<serve::Api>),
     Worker(Box<serve::Worker>),
     Migrate(Box<serve::Migrate>),
+    Rekey(Box<rekey::Rekey>),
     Ready(ready::Ready),
     Tenant(tenant::Tenant),
     Agent(agent::Agent),
@@ -74,6 +76,7 @@ pub async fn run() -> ExitCode {
         Command::Api(command) => command.run().await,
         Command::Worker(command) => command.run().await,
         Command::Migrate(command) => command.run().await,
+        Command::Rekey(command) => command.run().await,
         Command::Ready(command) => command.run().await,
         Command::Tenant(command) => command.run().await,
         Command::Agent(command) => command.run().await,

@@ -13,45 +13,71 @@ use crate::cipher::Cipher;
 
 /// What every API key begins with.
 const PREFIX: &str = "ahk_";
+/// Last characters of a key that its hint shows.
+const HINT_CHARS: usize = 4;
 /// Characters after the prefix of an admin key that an operator chose.
 const MIN_CHARS: usize = 28;
 
-/// The Fernet keys: those of `AGENTHOOK_ENCRYPTION_KEYS`, else (SQLite only) the one in the data dir, made
-/// with mode 0600 if it is not there.
+/// What encrypts, as its setting is called.
+const ENCRYPTION_KEYS: &str = "AGENTHOOK_ENCRYPTION_KEYS";
+
+/// The Fernet keys: those of `AGENTHOOK_ENCRYPTION_KEYS`, else (SQLite only) those in the data dir's file, made with
+/// mode 0600 if it is not there.
 ///
 /// # Errors
 /// None is given on Postgres, where several processes must share them; or the file cannot be used.
 pub fn encryption_keys(settings: &Settings) -> Result<Vec<SecretString>, SettingError> {
-    const NAME: &str = "AGENTHOOK_ENCRYPTION_KEYS";
+    if let Some(keys) = present_encryption_keys(settings)? {
+        return Ok(keys);
+    }
+    let (path, key) = (encryption_key_file(settings), Cipher::generate_key());
+    write_private(&path, key.expose_secret()).map_err(|error| unusable(&path, &error))?;
+    Ok(vec![key])
+}
+
+/// The same without making any: `None` where the next start would.
+///
+/// # Errors
+/// As [`encryption_keys`].
+pub fn present_encryption_keys(settings: &Settings) -> Result<Option<Vec<SecretString>>, SettingError> {
     if let Some(keys) = &settings.encryption_keys {
-        let keys = keys.expose_secret().split(',').map(str::trim).filter(|key| !key.is_empty());
-        return Ok(keys.map(|key| SecretString::from(key.to_owned())).collect());
+        return Ok(Some(split(keys)));
     }
     if matches!(settings.database_url, DatabaseUrl::Postgres(_)) {
         return Err(SettingError {
-            name: NAME,
+            name: ENCRYPTION_KEYS,
             problem: "is required with Postgres. Make one with `openssl rand -base64 32 | tr '+/' '-_'` and keep it: \
                       without it no stored secret can be read"
                 .into(),
         });
     }
     let path = encryption_key_file(settings);
-    let problem = |error: std::io::Error| SettingError {
-        name: NAME,
-        problem: format!("{} cannot be used: {error}", path.display()),
+    let keys = match fs::read_to_string(&path) {
+        Ok(text) => split(&text.into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(&path, &error)),
     };
-    match fs::read_to_string(&path) {
-        Ok(key) => Ok(vec![key.trim().to_owned().into()]),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = Cipher::generate_key();
-            write_private(&path, key.expose_secret()).map_err(problem)?;
-            Ok(vec![key])
-        }
-        Err(error) => Err(problem(error)),
+    match keys.is_empty() {
+        false => Ok(Some(keys)),
+        true => Err(SettingError {
+            name: ENCRYPTION_KEYS,
+            problem: format!("{} holds no key: put it back from a backup", path.display()),
+        }),
     }
 }
 
-/// Where the embedded default keeps its generated Fernet key.
+/// Keys between commas or on lines of their own. A key has neither.
+fn split(keys: &SecretString) -> Vec<SecretString> {
+    let between = |c: char| c == ',' || c.is_whitespace();
+    let keys = keys.expose_secret().split(between).filter(|key| !key.is_empty());
+    keys.map(|key| SecretString::from(key.to_owned())).collect()
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> SettingError {
+    SettingError { name: ENCRYPTION_KEYS, problem: format!("{} cannot be used: {error}", path.display()) }
+}
+
+/// Where the embedded default keeps its Fernet keys, one a line, the first encrypts. One is made at the first start.
 #[must_use]
 pub fn encryption_key_file(settings: &Settings) -> PathBuf {
     settings.data_dir.join("encryption.key")
@@ -61,6 +87,14 @@ pub fn encryption_key_file(settings: &Settings) -> PathBuf {
 #[must_use]
 pub fn generate_api_key() -> SecretString {
     format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())).into()
+}
+
+/// What may be shown of an API key: of 28 characters and more nobody guesses the others from the last four.
+#[must_use]
+pub fn api_key_hint(key: &SecretString) -> String {
+    let mut end: Vec<char> = key.expose_secret().chars().rev().take(HINT_CHARS).collect();
+    end.reverse();
+    format!("{PREFIX}…{}", end.into_iter().collect::<String>())
 }
 
 /// What is wrong with an admin key that an operator chose; `None` if nothing.

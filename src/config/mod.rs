@@ -15,10 +15,13 @@ use url::Url;
 
 use parse::{database_url, fault, filled, http_url, networks, number, parse, redis_url, secret};
 
-pub use keys::{admin_key_fault, encryption_key_file, encryption_keys, generate_api_key, write_private};
+pub use keys::{
+    admin_key_fault, api_key_hint, encryption_key_file, encryption_keys, generate_api_key,
+    present_encryption_keys, write_private,
+};
 
 /// The settings as flags and environment variables.
-#[derive(clap::Args, Clone, Debug, Default)]
+#[derive(clap::Args, Clone, Default)]
 pub struct SettingsArgs {
     /// Database: `sqlite://PATH` or `postgres://…` [default: agenthook.db in the data dir]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -57,7 +60,8 @@ pub struct SettingsArgs {
     #[arg(long, env = "AGENTHOOK_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
-    /// Fernet keys, comma-separated: the first encrypts, all decrypt [default on SQLite: generated in the data dir]
+    /// Fernet keys, comma-separated: the first encrypts, all decrypt; `agenthook rekey --help` says how to replace one
+    /// [default on SQLite: generated in the data dir]
     #[arg(long, env = "AGENTHOOK_ENCRYPTION_KEYS", value_name = "KEYS", hide_env_values = true)]
     pub encryption_keys: Option<SecretString>,
 
@@ -100,6 +104,13 @@ pub struct SettingsArgs {
     /// `text` or `json` [default: text on a terminal, else json]
     #[arg(long, env = "AGENTHOOK_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
+}
+
+impl std::fmt::Debug for SettingsArgs {
+    /// Nothing of what was given: unchecked, any of it may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SettingsArgs").finish_non_exhaustive()
+    }
 }
 
 /// Our own steps, and only the troubles of the libraries.

@@ -45,17 +45,20 @@ pub(super) fn number(
 }
 
 pub(super) fn http_url(name: &'static str, text: Option<String>, default: &str) -> Result<Url, SettingError> {
-    let url: Url = parse(name, text, default, "an http:// or https:// URL")?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
-        return Err(fault(name, format!("`{url}` is not an http:// or https:// URL without a query")));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
+    let text = filled(text).unwrap_or_else(|| default.to_owned());
+    // It is shown in answers and logs, so nothing secret may be in it; nor is it repeated here.
+    if text.contains('@') {
         return Err(fault(
             name,
             "must not carry a user name or a password: it is shown in answers and logs".into(),
         ));
     }
-    Ok(url)
+    let url: Option<Url> = text.parse().ok();
+    let good =
+        |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    url.filter(good)
+        .ok_or_else(|| fault(name, format!("`{shown}` is not an http:// or https:// URL without a query")))
 }
 
 pub(super) fn database_url(

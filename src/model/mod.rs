@@ -12,6 +12,7 @@ mod execution;
 mod id;
 mod llm_config;
 mod retry;
+mod sealed;
 mod tenant;
 mod timeline;
 mod trace;
@@ -28,6 +29,7 @@ pub use execution::{
 pub use id::{AgentId, ApiKeyId, AuditId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;
 pub use retry::{Backoff, RetryPolicy};
+pub use sealed::SealedKind;
 pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};
 pub use timeline::{TimelineDetails, TimelineEntry, TimelineEvent, timeline};
 pub use trace::{Attempt, Cost, Usage};

@@ -19,6 +19,7 @@ mod ledger;
 mod relay;
 mod rotation;
 mod row;
+mod sealed;
 mod secrets;
 mod tenants;
 mod unsigned;
@@ -36,6 +37,7 @@ pub use ledger::{
     Retry, SUSPECT, Spent,
 };
 pub use rotation::{Rotated, Rotation};
+pub use sealed::{Resealed, Sealed, SealedId};
 pub use secrets::SecretChange;
 
 use db::{Db, on_read, on_write};
@@ -116,6 +118,7 @@ impl Store {
             changes::STATEMENTS,
             executions::STATEMENTS,
             rotation::STATEMENTS,
+            sealed::STATEMENTS,
             secrets::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,

@@ -14,8 +14,14 @@ pub const MAX_BODY_BYTES: usize = 1_048_576;
 
 /// A body: read whole, bounded. What is wrong with it is told only when it is asked for, so that who may not see a
 /// thing hears nothing but 404 of it.
-#[derive(Debug)]
 pub struct Body(Result<web::Bytes, ApiError>);
+
+impl std::fmt::Debug for Body {
+    /// Not what is in it: that may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Body(…)")
+    }
+}
 
 impl FromRequest for Body {
     type Error = ApiError;

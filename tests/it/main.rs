@@ -15,6 +15,7 @@ mod crashes;
 mod dedupe;
 mod deployment;
 mod docs;
+mod encryption_keys;
 mod error_pages;
 mod examples;
 mod execution_rights;

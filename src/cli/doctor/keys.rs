@@ -3,88 +3,80 @@
 use std::path::Path;
 
 use super::{Finding, fail, ok, warn};
-use crate::app::{llm_key_owner, secret_owner};
+use crate::app::{Standing, count_sealed};
 use crate::cipher::Cipher;
 use crate::config::{self, DatabaseUrl, Settings};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 const CHECK: &str = "encryption key";
-/// Tenants, and agents, whose secrets are tried: a ring that lost a key fails among the first.
-const SAMPLE: i64 = 100;
 
 pub(super) async fn check(settings: &Settings, store: Option<&Store>) -> Vec<Finding> {
     let file = config::encryption_key_file(settings);
-    let generated =
-        settings.encryption_keys.is_none() && matches!(settings.database_url, DatabaseUrl::Sqlite(_));
-    if generated && !file.exists() {
-        return vec![match store {
-            None => ok(CHECK, "none yet: the first `agenthook serve` makes one"),
-            Some(store) => match count(store).await {
-                Ok(0) => ok(CHECK, "none yet: the next `agenthook serve` makes one"),
-                Ok(_) => fail(
-                    CHECK,
-                    format!(
-                        "{} is gone, and with it what is stored: put it back from a backup",
-                        file.display()
-                    ),
-                ),
-                Err(error) => fail(CHECK, format!("stored secrets cannot be read: {error}")),
-            },
-        }];
-    }
-    let keys = match config::encryption_keys(settings) {
-        Ok(keys) => keys,
+    let keys = match config::present_encryption_keys(settings) {
+        Ok(Some(keys)) => keys,
+        Ok(None) => return vec![without(&file, store).await],
         Err(error) => return vec![fail(CHECK, error.to_string())],
     };
     let cipher = match Cipher::new(&keys) {
         Ok(cipher) => cipher,
         Err(fault) => return vec![fail(CHECK, format!("AGENTHOOK_ENCRYPTION_KEYS: {fault}"))],
     };
-    let mut findings = vec![match store {
-        None => ok(CHECK, "valid"),
-        Some(store) => match opened(store, &cipher).await {
-            Ok((0, _)) => ok(CHECK, "valid; no secret is stored yet"),
-            Ok((tried, 0)) => ok(CHECK, format!("valid, opens all stored secrets that were tried ({tried})")),
-            Ok((tried, closed)) => fail(
-                CHECK,
-                format!(
-                    "{closed} of {tried} stored secrets that were tried do not open: add the key they were stored \
-                     under to AGENTHOOK_ENCRYPTION_KEYS"
-                ),
-            ),
-            Err(error) => fail(CHECK, format!("stored secrets cannot be read: {error}")),
+    let mut findings = match store {
+        None => vec![ok(CHECK, "valid")],
+        Some(store) => match Standing::of(store, &cipher).await {
+            Ok(standing) => standing_of(&standing, keys.len()),
+            Err(error) => vec![fail(CHECK, format!("stored secrets cannot be read: {error}"))],
         },
-    }];
+    };
+    let generated =
+        settings.encryption_keys.is_none() && matches!(settings.database_url, DatabaseUrl::Sqlite(_));
     if generated && readable_by_others(&file) {
         findings.push(warn(CHECK, format!("others can read {0}: chmod 600 {0}", file.display())));
     }
     findings
 }
 
-/// How many stored secrets were tried, and how many of them did not open.
-async fn opened(store: &Store, cipher: &Cipher) -> store::Result<(usize, usize)> {
-    let sealed = sealed(store).await?;
-    let closed = sealed.iter().filter(|(owner, token)| cipher.open(owner, token).is_err()).count();
-    Ok((sealed.len(), closed))
+/// There is no key, and the next start would make one.
+async fn without(file: &Path, store: Option<&Store>) -> Finding {
+    let Some(store) = store else { return ok(CHECK, "none yet: the first `agenthook serve` makes one") };
+    match count_sealed(store).await {
+        Ok(0) => ok(CHECK, "none yet: the next `agenthook serve` makes one"),
+        Ok(_) => fail(
+            CHECK,
+            format!("{} is gone, and with it what is stored: put it back from a backup", file.display()),
+        ),
+        Err(error) => fail(CHECK, format!("stored secrets cannot be read: {error}")),
+    }
 }
 
-async fn count(store: &Store) -> store::Result<usize> {
-    Ok(sealed(store).await?.len())
-}
-
-/// Owners and what is sealed for them.
-async fn sealed(store: &Store) -> store::Result<Vec<(String, String)>> {
-    let mut sealed = Vec::new();
-    for tenant in store.tenants(None, SAMPLE).await? {
-        if let Some(key) = tenant.llm_key {
-            sealed.push((llm_key_owner(&tenant.tenant_id), key.sealed));
-        }
+/// How all stored secrets stand to the keys. A key that nothing needs any more is worth a word: it can go.
+fn standing_of(standing: &Standing, keys: usize) -> Vec<Finding> {
+    let Standing { first, older, closed } = standing;
+    let all = standing.rows();
+    let mut findings = Vec::new();
+    if !closed.is_empty() {
+        findings.push(fail(
+            CHECK,
+            format!(
+                "{} of {all} stored secrets open with none of the keys: add the key that they were stored under to \
+                 AGENTHOOK_ENCRYPTION_KEYS; `agenthook rekey --dry-run` names them",
+                closed.len()
+            ),
+        ));
     }
-    for agent in store.agents(None, None, SAMPLE).await? {
-        let secrets = store.webhook_secrets(agent.agent_id).await?;
-        sealed.extend(secrets.into_iter().map(|secret| (secret_owner(secret.secret_id), secret.sealed)));
-    }
-    Ok(sealed)
+    findings.push(match (all, older) {
+        (0, _) => ok(CHECK, "valid; no secret is stored yet"),
+        (_, 1..) => warn(
+            CHECK,
+            format!("{first} stored secrets are under the first key, {older} under an older one: run `agenthook rekey`"),
+        ),
+        _ if keys > 1 && closed.is_empty() => ok(
+            CHECK,
+            format!("valid, {first} stored secrets are all under the first key: the others can be removed"),
+        ),
+        _ => ok(CHECK, format!("valid, opens {first} of {all} stored secrets")),
+    });
+    findings
 }
 
 #[cfg(unix)]

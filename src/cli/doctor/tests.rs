@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use wiremock::matchers::{header, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -139,8 +139,20 @@ async fn a_database_that_is_behind_and_keys_that_are_lost() {
         .await
         .expect("a key");
 
-    let (lines, text) = diagnose(with(Some(key))).await;
-    assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("were tried (1)"), "{text}");
+    let (lines, text) = diagnose(with(Some(key.clone()))).await;
+    assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("opens 1 of 1"), "{text}");
+    let list =
+        |keys: [&SecretString; 2]| SecretString::from(keys.map(ExposeSecret::expose_secret).join(", "));
+    let new = Cipher::generate_key();
+    let (lines, text) = diagnose(with(Some(list([&new, &key])))).await;
+    assert!(lines.contains(&"Warn encryption key".to_owned()), "{text}");
+    assert!(
+        text.contains(
+            "0 stored secrets are under the first key, 1 under an older one: run `agenthook rekey`"
+        )
+    );
+    let (lines, text) = diagnose(with(Some(list([&key, &new])))).await;
+    assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("can be removed"), "{text}");
     for lost in [Some(Cipher::generate_key()), Some("nonsense".into()), None] {
         let (lines, text) = diagnose(with(lost)).await;
         assert!(lines.contains(&"Fail encryption key".to_owned()), "{text}");

@@ -88,8 +88,13 @@ impl Agent {
 
     /// The same agent as it is reached through another server.
     pub fn through(&self, server: &Server) -> Self {
+        self.at(&server.url)
+    }
+
+    /// The same agent as it is reached at another address.
+    pub fn at(&self, url: &str) -> Self {
         let path = &self.webhook_url[self.webhook_url.find("/webhook/").expect("a webhook URL")..];
-        Self { webhook_url: format!("{}{path}", server.url), ..self.clone() }
+        Self { webhook_url: format!("{url}{path}"), ..self.clone() }
     }
 
     /// The header value that signs these bytes.

@@ -21,9 +21,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use agenthook::app::{App, Role};
+use agenthook::app::{App, Role, StartError};
 use agenthook::clock::Clock;
-use agenthook::config::SettingsArgs;
+use agenthook::config::{Settings, SettingsArgs};
 use agenthook::server;
 use agenthook::worker::Worker;
 use serde_json::{Value, json};
@@ -132,8 +132,7 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         args.public_url.get_or_insert_with(|| url.clone());
         let settings = args.resolve().expect("the test's settings are valid");
-        let app =
-            Arc::new(App::start(settings, setup.clock.clone(), Role::All).await.expect("the server starts"));
+        let app = Arc::new(start(settings, &setup.clock).await);
         let listening = server::listen(app.clone(), listener).expect("the server listens");
         let (handle, stop) = (listening.handle(), CancellationToken::new());
         tokio::spawn(listening);
@@ -272,6 +271,18 @@ impl Server {
         }
         attempts
     }
+}
+
+/// Opens the house. The lock of the SQLite file may outlive its server by a moment: the last thread that held the `App`
+/// is still taking it down, or another test's child was just forked and has it until it becomes another program.
+async fn start(settings: Settings, clock: &Clock) -> App {
+    eventually("the server starts", async || {
+        match App::start(settings.clone(), clock.clone(), Role::All).await {
+            Err(StartError::Fault(fault)) if fault.contains("in use by another agenthook process") => None,
+            started => Some(started.expect("the server starts")),
+        }
+    })
+    .await
 }
 
 /// Asks again and again until there is an answer.
