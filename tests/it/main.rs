@@ -29,6 +29,7 @@ mod leases;
 mod litellm;
 mod llm_keys;
 mod management;
+mod openapi;
 mod process;
 mod queue_redis;
 mod replay;

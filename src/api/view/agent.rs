@@ -2,22 +2,27 @@
 
 use serde::Serialize;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::Stamp;
 use crate::model::{Agent, AgentId, AgentSpec, AgentStatus, LlmConfig, RetryPolicy, TenantId, Trigger};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Agent)]
 pub struct AgentView {
     agent_id: AgentId,
     tenant_id: TenantId,
+    #[schema(minimum = 1)]
     version: i32,
     name: String,
     status: AgentStatus,
     system_prompt: String,
     llm_config: LlmConfig,
+    #[schema(required)]
     trigger: Option<Trigger>,
     retry: RetryPolicy,
     timeout_seconds: u32,
+    #[schema(required)]
     webhook_url: Option<String>,
     created_at: Stamp,
     updated_at: Stamp,
