@@ -41,6 +41,7 @@ mod secrets_stay_secret;
 mod signals;
 mod takeover;
 mod teamwork;
+mod tenancy;
 mod timeline;
 mod two_processes;
 mod webhook;
