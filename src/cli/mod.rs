@@ -25,8 +25,10 @@ mod send;
 mod serve;
 mod sign;
 mod tenant;
+mod timeline;
 mod trace;
 mod verify;
+mod wait;
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ async fn nothing_undocumented(role: &str) {
         .expect("AGENTHOOK_TEST_SCHEMATHESIS is not set: run ./scripts/test.sh, which installs it");
     let server = Server::start().await;
     let agent = server.agent().await;
+    let other = server.agent().await;
     let execution = agent.accepted("{}").await;
     server.ended(&execution).await;
     let tenant_id = (role != "admin").then_some("acme");
@@ -37,6 +38,7 @@ async fn nothing_undocumented(role: &str) {
         .env("AGENTHOOK_TEST_KEY_ID", text("key_id"))
         .env("AGENTHOOK_TEST_HOOKS", format!("{files}/hooks.py"))
         .env("AGENTHOOK_TEST_AGENT", &agent.id)
+        .env("AGENTHOOK_TEST_OTHER_AGENT", &other.id)
         .env("AGENTHOOK_TEST_EXECUTION", &execution)
         .env("AGENTHOOK_TEST_WEBHOOK_SECRET", &agent.secret)
         .env("NO_PROXY", "*")

@@ -226,6 +226,12 @@ impl Server {
         self.expect(201, "POST", "/api/v1/tenants", Some(fields)).await
     }
 
+    /// A new API key of this role in this tenant, as the answer shows it this once.
+    pub async fn key(&self, role: &str, tenant_id: &str) -> Value {
+        let wanted = json!({"role": role, "tenant_id": tenant_id, "name": format!("{role} of {tenant_id}")});
+        self.expect(201, "POST", "/api/v1/keys", Some(wanted)).await
+    }
+
     /// Gives a tenant an LLM key of its own.
     pub async fn set_llm_key(&self, tenant_id: &str, key: &str) -> Value {
         let path = format!("/api/v1/tenants/{tenant_id}/llm-key");
