@@ -255,10 +255,18 @@ async fn find(app: &App, tenant_id: &TenantId) -> Result<Tenant, ApiError> {
     app.store.tenant(tenant_id).await?.ok_or_else(ApiError::not_found)
 }
 
-/// `sk-…wxyz`, or less of a key that is too short to show four characters of.
+/// Characters of a key that its hint must leave to be guessed; else it shows none of them.
+const HIDDEN: usize = 16;
+/// Last characters of a key that its hint shows.
+const SHOWN: usize = 4;
+
+/// `sk-…wxyz`, or `sk-…` of a key that is too short to show four characters of.
 fn hint(key: &str) -> String {
-    let start = if key.starts_with("sk-") { "sk-" } else { "" };
-    let end = if key.len() >= 16 { &key[key.len() - 4..] } else { "" };
+    let (start, rest) = match key.strip_prefix("sk-") {
+        Some(rest) => ("sk-", rest),
+        None => ("", key),
+    };
+    let end = if rest.len() >= HIDDEN + SHOWN { &rest[rest.len() - SHOWN..] } else { "" };
     format!("{start}…{end}")
 }
 
@@ -277,4 +285,24 @@ fn check(tenant: &Tenant) -> Result<(), ApiError> {
         return Err(ApiError::field("/allowed_models", message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_leaves_sixteen_characters_to_be_guessed() {
+        for (key, shown) in [
+            ("sk-1234", "sk-…"),
+            ("1234", "…"),
+            ("sk-0123456789abcdefwxy", "sk-…"),
+            ("sk-0123456789abcdefwxyz", "sk-…wxyz"),
+            ("sk-0123456789abcdef_wxyz", "sk-…wxyz"),
+            ("0123456789abcdefwxy", "…"),
+            ("0123456789abcdefwxyz", "…wxyz"),
+        ] {
+            assert_eq!(hint(key), shown);
+        }
+    }
 }
