@@ -44,7 +44,7 @@ pub use postgres_server::PostgresServer;
 pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
 pub use redis_server::RedisServer;
-pub use search::{assert_clean, assert_files_clean, spellings};
+pub use search::{assert_clean, assert_files_clean, files, spellings};
 pub use server_dir::{find, program};
 pub use tally::Tally;
 
