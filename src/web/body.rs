@@ -121,50 +121,10 @@ fn nul(value: &Value, path: &mut String) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-    use serde_json::json;
-
     use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    enum Word {
-        First,
-        Second,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only read")]
-    struct Request {
-        word: Option<Word>,
-        number: Option<u32>,
-        list: Option<Vec<u32>>,
-        letter: Option<char>,
-    }
-
-    #[test]
-    fn a_refusal_does_not_repeat_what_was_given() {
-        const SECRET: &str = "sk-planted, expected `x`";
-        for (body, message) in [
-            (json!({"word": SECRET}), "unknown value, expected `first` or `second`"),
-            (json!({"number": SECRET}), "invalid type: string, expected u32"),
-            (json!({"list": [1, SECRET]}), "invalid type: string, expected u32"),
-            (json!({"letter": SECRET}), "invalid value: string, expected a character"),
-            (json!({"number": -1}), "invalid value: integer `-1`, expected u32"),
-            (
-                json!({"numbr": 1}),
-                "unknown field `numbr`, expected one of `word`, `number`, `list`, `letter`",
-            ),
-        ] {
-            let error = from_value::<Request>(body.clone()).expect_err("refused");
-            assert!(format!("{error:?}").contains(message), "{body}: {error:?}");
-            assert!(!format!("{error:?}").contains("planted"), "{error:?}");
-        }
-    }
 
     #[test]
     fn a_body_prints_nothing_of_what_is_in_it() {
-        assert_eq!(format!("{:?}", Json(json!({"key": "sk-planted"}))), "Json(…)");
+        assert_eq!(format!("{:?}", Body(Ok(r#"{"key": "sk-planted"}"#.into()))), "Body(…)");
     }
 }
