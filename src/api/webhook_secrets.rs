@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::agent_request::SecretMaker;
-use super::{agents, through, view};
+use super::{agents, id, through, view};
 use crate::app::{App, secret_owner};
-use crate::model::{AgentId, AuditAction, Change, Time, WebhookSecret};
-use crate::store::{self, Rotated, Rotation};
+use crate::model::{AgentId, AuditAction, Change, SecretId, Time, WebhookSecret};
+use crate::store::{self, Revoked, Rotated, Rotation};
 use crate::web::{ApiError, Body, Caller, Code, IfMatch};
 
 /// Characters of a masked secret that are shown: enough to tell two apart.
@@ -108,6 +108,7 @@ pub async fn rotate(
         let rotation = Rotation { secret, earlier_until, at_most: MAX_LIVE };
         let entry = writer.does(AuditAction::WebhookSecretRotated, agent_id, now).of(&agent.tenant_id);
         let entry = entry.with("secret_id", secret_id.to_string()).with("overlap_seconds", overlap);
+        let entry = entry.with("version", agent.version + 1);
         let rotated = {
             let app = app.clone();
             async move { app.store.rotate_secret(&agent, &rotation, &entry).await }
@@ -124,6 +125,45 @@ pub async fn rotate(
                         "{MAX_LIVE} secrets of this agent verify already: wait until one of them ends, or rotate \
                          with \"overlap_seconds\": 0, which ends them all"
                     );
+                    return Err(ApiError::new(Code::Conflict, detail));
+                }
+            },
+        }
+    }
+    Err(store::Error::Conflict.into())
+}
+
+/// `DELETE /api/v1/agents/{agent_id}/webhook-secret/{secret_id}`
+pub async fn revoke(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<(String, String)>,
+    if_match: IfMatch,
+) -> Result<HttpResponse, ApiError> {
+    let (agent, secret_id) = path.into_inner();
+    let mut agent = agents::find(&app, &caller, &agent).await?;
+    let (writer, agent_id) = (caller.writer()?, agent.agent_id);
+    let secret_id: SecretId = id(&secret_id)?;
+    for _ in 0..agents::RACES {
+        if_match.check(agent.version)?;
+        let entry = writer.does(AuditAction::WebhookSecretRevoked, agent_id, app.clock.now());
+        let entry = entry.of(&agent.tenant_id).with("secret_id", secret_id.to_string());
+        let entry = entry.with("version", agent.version + 1);
+        let revoked = {
+            let app = app.clone();
+            async move { app.store.revoke_secret(&agent, secret_id, &entry).await }
+        };
+        match through(&app, Change::Agent(agent_id), revoked).await? {
+            Err(store::Error::Conflict) => agent = agents::find(&app, &caller, &agent_id.to_string()).await?,
+            revoked => match revoked? {
+                Revoked::Done => {
+                    tracing::info!(%agent_id, %secret_id, "webhook secret revoked");
+                    return Ok(HttpResponse::NoContent().finish());
+                }
+                Revoked::Missing => return Err(ApiError::not_found()),
+                Revoked::Last => {
+                    let detail = "it is the last secret of this agent that verifies, and without one nobody could \
+                                  send it anything: rotate instead, with \"overlap_seconds\": 0 if it has leaked";
                     return Err(ApiError::new(Code::Conflict, detail));
                 }
             },

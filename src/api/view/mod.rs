@@ -4,6 +4,7 @@ mod agent;
 mod api_key;
 mod audit;
 mod execution;
+mod rehearsal;
 mod tenant;
 mod webhook_secret;
 
@@ -11,11 +12,12 @@ use serde::Serialize;
 
 use crate::model::Time;
 
-pub use agent::{AgentView, agent};
+pub use agent::{AgentView, agent, agent_version};
 pub use api_key::api_key;
 pub use audit::audit;
 pub use execution::{ExecutionView, execution, trace};
-pub use tenant::tenant;
+pub use rehearsal::{Rehearsal, RehearsalView, rehearsal};
+pub use tenant::{tenant, tenant_warned};
 pub use webhook_secret::{rotated, secret};
 
 /// A time as the contract writes it: RFC 3339, UTC, milliseconds.
