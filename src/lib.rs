@@ -7,7 +7,7 @@
 //! A process begins in [`cli`], whose `serve` opens the house ([`app`]) and its door ([`server`]). Then, in the order
 //! in which a webhook meets them:
 //!
-//! - [`server`]: every route on one screen, and the life of a server process
+//! - [`server`]: every route on one screen, and the life of a server process; [`health`] says how it is
 //! - [`web`]: what all HTTP answers have in common: request ids, problems, who may ask, pages
 //! - [`ingress`]: the front door: raw bytes → verified → checked → named → stored, and only then the 202
 //!   - [`signature`]: who sent it; each scheme verifies and signs
@@ -18,6 +18,7 @@
 //! - [`worker`]: claims what is due, calls, writes the end; its sweep finds what nobody rang for
 //!   - [`llm`]: one chat completion through LiteLLM: who pays, what goes out, what an answer means
 //! - [`api`]: tenants, agents, secrets and executions over HTTP, for whoever looks at it afterwards
+//! - [`openapi`]: the document of all that, and a page to browse it
 //! - [`pages`]: what each error code means and what to do, for people
 //!
 //! # What all of them stand on
@@ -38,9 +39,11 @@ pub mod cipher;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod health;
 pub mod ingress;
 pub mod llm;
 pub mod model;
+pub mod openapi;
 pub mod pages;
 pub mod queue;
 pub mod quiet;

@@ -12,11 +12,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{
-    agent_versions, agents, api_keys, audit, execution_actions, executions, tenants, timeline,
+    agent_versions, agents, api_keys, audit, execution_actions, executions, tenants, timeline, trials,
     webhook_secrets,
 };
 use crate::app::{App, Role, StartError};
+use crate::health;
 use crate::ingress::{self, Ingress, Intake};
+use crate::openapi;
 use crate::pages;
 use crate::web::{ApiError, end_unread, only_with_key, with_request_id};
 use crate::worker::Worker;
@@ -86,6 +88,9 @@ routes! {
         "/api/v1/executions/{execution_id}/retry" => { post: execution_actions::retry };
         "/api/v1/executions/{execution_id}/replay" => { post: execution_actions::replay };
         "/api/v1/audit" => { get: audit::list };
+        "/openapi.json" => { get: openapi::json };
+        "/docs" => { get: openapi::docs };
+        "/docs/{file}" => { get: openapi::file };
         "/errors" => { get: pages::list };
         // Above the codes: it is none.
         "/errors/style.css" => { get: pages::style };
@@ -93,31 +98,10 @@ routes! {
     }
 
     /// What supervisors ask: all that a worker answers.
-    fn health, HEALTH_ROUTES {
-        "/healthz" => { get: healthz };
-        "/readyz" => { get: readyz };
+    fn health_routes, HEALTH_ROUTES {
+        "/healthz" => { get: health::healthz };
+        "/readyz" => { get: health::readyz };
     }
-}
-
-/// `GET /healthz`: the process is up.
-async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
-}
-
-/// `GET /readyz`: the process can take work.
-async fn readyz(app: Data<App>) -> Result<HttpResponse, ApiError> {
-    if app.is_draining() {
-        return Err(ApiError::unavailable("draining: the server is about to stop"));
-    }
-    app.store.ping().await.map_err(|error| {
-        tracing::warn!(%error, "not ready");
-        ApiError::unavailable("database: it does not answer")
-    })?;
-    app.queue.ping().await.map_err(|problem| {
-        tracing::warn!(%problem, "not ready");
-        ApiError::unavailable(format!("queue: {problem}"))
-    })?;
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })))
 }
 
 async fn only(methods: &'static [&'static str]) -> Result<HttpResponse, ApiError> {
@@ -148,7 +132,7 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(from_fn(end_unread))
             .configure(routes)
-            .configure(health)
+            .configure(health_routes)
             .default_service(route().to(nowhere))
     })
     .client_request_timeout(HEADER_TIMEOUT)
@@ -168,7 +152,7 @@ fn listen_for_health(app: Arc<App>, listener: TcpListener) -> std::io::Result<Se
         Actix::new()
             .app_data(app.clone())
             .wrap(from_fn(with_request_id))
-            .configure(health)
+            .configure(health_routes)
             .default_service(route().to(nowhere))
     })
     .workers(1)

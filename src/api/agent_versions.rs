@@ -2,21 +2,32 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{agents, id, view};
 use crate::app::App;
-use crate::model::Agent;
+use crate::model::{Agent, AgentId};
 use crate::web::{ApiError, Caller, Page, limit};
 
 /// The list's query string.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
     cursor: Option<i32>,
 }
 
-/// `GET /api/v1/agents/{agent_id}/versions`
+/// List an agent's versions
+///
+/// The newest first. Who made which is in the audit log: `GET /api/v1/audit?subject=AGENT_ID`, `detail.version`.
+#[utoipa::path(
+    get, path = "/api/v1/agents/{agent_id}/versions", tag = "agents", operation_id = "list_agent_versions",
+    params(("agent_id" = AgentId, Path, description = "The agent."), ListQuery),
+    responses((status = 200, description = "Versions.", body = view::AgentVersionPage))
+)]
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
@@ -30,7 +41,15 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(Page::of("versions", versions, limit, cursor, view::agent_version)))
 }
 
-/// `GET /api/v1/agents/{agent_id}/versions/{version}`
+/// Read one version of an agent
+#[utoipa::path(
+    get, path = "/api/v1/agents/{agent_id}/versions/{version}", tag = "agents", operation_id = "get_agent_version",
+    params(
+        ("agent_id" = AgentId, Path, description = "The agent."),
+        ("version" = i32, Path, description = "The version's number, from 1 on.", minimum = 1)
+    ),
+    responses((status = 200, description = "The version.", body = view::AgentVersionView))
+)]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,

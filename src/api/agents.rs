@@ -6,6 +6,7 @@
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_secret};
 use super::webhook_secrets::open_secrets;
@@ -19,15 +20,30 @@ use crate::web::{ApiError, Body, Caller, IfMatch, Page, Scope, etag, limit};
 pub(super) const RACES: usize = 50;
 
 /// The list's query string.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Only this tenant's.
     tenant_id: Option<TenantId>,
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
     cursor: Option<AgentId>,
 }
 
-/// `POST /api/v1/agents`
+/// Make an agent
+///
+/// With a trigger, the answer has the `webhook_url` and, this once, the `webhook_secret`. `tenant_id` may be left out by
+/// a key of one tenant.
+#[utoipa::path(
+    post, path = "/api/v1/agents", tag = "agents", operation_id = "create_agent",
+    request_body(content = ref("#/components/schemas/AgentCreate")),
+    responses(
+        (status = 201, description = "The agent.", body = view::AgentView, headers(("ETag" = String, description = "The version, for `If-Match`."))),
+        (status = 422, description = "invalid_request invalid_schema")
+    )
+)]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
     let writer = caller.writer()?;
     let (mut fields, given) = split_secret(body.json()?)?;
@@ -46,7 +62,13 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
     Ok(HttpResponse::Created().insert_header(etag(agent.version)).json(view(&app, agent, shown)))
 }
 
-/// `GET /api/v1/agents`
+/// List agents
+///
+/// By id, each at its present version.
+#[utoipa::path(
+    get, path = "/api/v1/agents", tag = "agents", operation_id = "list_agents", params(ListQuery),
+    responses((status = 200, description = "A page of agents.", body = view::AgentPage))
+)]
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
@@ -64,7 +86,12 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(page))
 }
 
-/// `GET /api/v1/agents/{agent_id}`
+/// Show an agent
+#[utoipa::path(
+    get, path = "/api/v1/agents/{agent_id}", tag = "agents", operation_id = "get_agent",
+    params(("agent_id" = AgentId, Path, description = "The agent.")),
+    responses((status = 200, description = "The agent.", body = view::AgentView, headers(("ETag" = String, description = "The version, for `If-Match`."))))
+)]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,
@@ -74,7 +101,22 @@ pub async fn get(
     Ok(HttpResponse::Ok().insert_header(etag(agent.version)).json(view(&app, agent, None)))
 }
 
-/// `PATCH /api/v1/agents/{agent_id}`
+/// Change an agent
+///
+/// Makes a new version. What is left out stays; `null` goes back to the default. `llm_config`, `retry` and `trigger` are
+/// changed field by field. Without `If-Match` the last write wins, field by field.
+#[utoipa::path(
+    patch, path = "/api/v1/agents/{agent_id}", tag = "agents", operation_id = "update_agent",
+    params(("agent_id" = AgentId, Path, description = "The agent."), ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")),
+    request_body(content = ref("#/components/schemas/AgentPatch")),
+    responses(
+        (status = 200, description = "The agent.", body = view::AgentView, headers(("ETag" = String, description = "The version, for `If-Match`."))),
+        (status = 409, description = "conflict"),
+        (status = 412, description = "version_mismatch"),
+        (status = 422, description = "invalid_request invalid_schema"),
+        (status = 503, description = "unavailable")
+    )
+)]
 pub async fn update(
     caller: Caller,
     app: web::Data<App>,
@@ -117,7 +159,18 @@ pub async fn update(
     Err(store::Error::Conflict.into())
 }
 
-/// `DELETE /api/v1/agents/{agent_id}`
+/// Delete an agent
+///
+/// What is queued for it ends as `agent_deleted`.
+#[utoipa::path(
+    delete, path = "/api/v1/agents/{agent_id}", tag = "agents", operation_id = "delete_agent",
+    params(("agent_id" = AgentId, Path, description = "The agent."), ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")),
+    responses(
+        (status = 204, description = "Deleted."),
+        (status = 409, description = "conflict"),
+        (status = 412, description = "version_mismatch")
+    )
+)]
 pub async fn delete(
     caller: Caller,
     app: web::Data<App>,

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{id, through, view};
 use crate::app::{App, key_hash};
@@ -14,23 +15,37 @@ use crate::web::{ApiError, Body, Caller, Code, Page, limit};
 /// Longest name of a key, in characters.
 const MAX_NAME_CHARS: usize = 200;
 
-#[derive(Deserialize)]
+/// A new API key. Every role but `admin` is for one tenant.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ApiKeyCreate)]
 struct Create {
     role: KeyRole,
     tenant_id: Option<TenantId>,
+    /// For people; not only white space.
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S", example = "deploy pipeline")]
     name: String,
 }
 
 /// The list's query string.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
     cursor: Option<ApiKeyId>,
 }
 
-/// `POST /api/v1/keys`
+/// Make an API key
+///
+/// Takes an admin's key. The new key is shown this once.
+#[utoipa::path(
+    post, path = "/api/v1/keys", tag = "keys", operation_id = "create_key",
+    request_body(content = Create, example = json!({"role": "admin", "name": "deploy pipeline"})),
+    responses((status = 201, description = "The key, with its text.", body = view::ApiKeyView))
+)]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
     let admin = caller.admin()?;
     let Create { role, tenant_id, name } = body.parse()?;
@@ -72,7 +87,13 @@ async fn check(app: &App, role: KeyRole, tenant_id: Option<&TenantId>) -> Result
     }
 }
 
-/// `GET /api/v1/keys`
+/// List API keys
+///
+/// Takes an admin's key. The keys' text is not kept and not shown.
+#[utoipa::path(
+    get, path = "/api/v1/keys", tag = "keys", operation_id = "list_keys", params(ListQuery),
+    responses((status = 200, description = "A page of keys.", body = view::ApiKeyPage))
+)]
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
@@ -85,7 +106,14 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(page))
 }
 
-/// `DELETE /api/v1/keys/{key_id}`
+/// Revoke an API key
+///
+/// Takes an admin's key. It is refused everywhere within a second.
+#[utoipa::path(
+    delete, path = "/api/v1/keys/{key_id}", tag = "keys", operation_id = "delete_key",
+    params(("key_id" = ApiKeyId, Path, description = "The key.")),
+    responses((status = 204, description = "Revoked."), (status = 409, description = "last_admin_key"))
+)]
 pub async fn delete(
     caller: Caller,
     app: web::Data<App>,

@@ -2,28 +2,50 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{query, view};
 use crate::app::App;
-use crate::model::{AuditAction, AuditId};
+use crate::model::{ApiKeyId, AuditAction, AuditId, TenantId};
 use crate::store::AuditFilter;
 use crate::web::{ApiError, Caller, Page, Scope, limit};
 
 /// The list's query string.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Only this tenant's.
+    #[param(value_type = Option<TenantId>)]
     tenant_id: Option<String>,
+    /// Only about the thing with this id.
     subject: Option<String>,
+    /// Only this action.
+    #[param(value_type = Option<AuditAction>)]
     action: Option<String>,
+    /// Only what was done with this key.
+    #[param(value_type = Option<ApiKeyId>)]
     key_id: Option<String>,
+    /// From then on.
+    #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
+    /// Before then.
+    #[param(value_type = Option<String>, format = DateTime)]
     to: Option<String>,
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<AuditId>)]
     cursor: Option<String>,
 }
 
-/// `GET /api/v1/audit`
+/// List the audit log
+///
+/// Newest first: every write, and every secret that was shown.
+#[utoipa::path(
+    get, path = "/api/v1/audit", tag = "audit", operation_id = "list_audit", params(ListQuery),
+    responses((status = 200, description = "A page of entries.", body = view::AuditPage))
+)]
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::executions::{find, find_trace};
 use super::{to_the_end, view};
@@ -13,30 +14,43 @@ use crate::store::{Cancellation, Retry};
 use crate::web::{ApiError, Body, Caller, Code};
 
 /// A body that may be left out and says nothing.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-#[derive(Deserialize)]
+/// How to replay. Nothing is the same as `{}`.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Replay {
+    /// The version to run it on; the present one if it is not said.
+    #[schema(minimum = 1)]
     agent_version: Option<i32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Retried)]
 struct RetriedView {
     execution_id: ExecutionId,
     run: i32,
     status: ExecutionStatus,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Replayed)]
 struct ReplayedView {
     execution_id: ExecutionId,
     replay_of: ExecutionId,
 }
 
-/// `POST /api/v1/executions/{execution_id}/cancel`
+/// Cancel an execution
+///
+/// Also while its call is out, and from any process.
+#[utoipa::path(
+    post, path = "/api/v1/executions/{execution_id}/cancel", tag = "executions", operation_id = "cancel_execution",
+    params(("execution_id" = ExecutionId, Path, description = "The execution.")),
+    request_body(content = Option<Nothing>, example = json!({})),
+    responses((status = 200, description = "The execution.", body = view::TraceView), (status = 409, description = "conflict"))
+)]
 pub async fn cancel(
     caller: Caller,
     app: web::Data<App>,
@@ -67,7 +81,15 @@ pub async fn cancel(
     Ok(HttpResponse::Ok().json(view::trace(find_trace(&app, &caller, &path).await?)))
 }
 
-/// `POST /api/v1/executions/{execution_id}/retry`
+/// Retry a failed execution
+///
+/// It gets another run, under the same id.
+#[utoipa::path(
+    post, path = "/api/v1/executions/{execution_id}/retry", tag = "executions", operation_id = "retry_execution",
+    params(("execution_id" = ExecutionId, Path, description = "The execution.")),
+    request_body(content = Option<Nothing>, example = json!({})),
+    responses((status = 202, description = "It will run.", body = RetriedView), (status = 409, description = "conflict"))
+)]
 pub async fn retry(
     caller: Caller,
     app: web::Data<App>,
@@ -101,7 +123,15 @@ pub async fn retry(
     }
 }
 
-/// `POST /api/v1/executions/{execution_id}/replay`
+/// Replay an execution
+///
+/// Makes a new one of the same payload, by default on the agent's present version.
+#[utoipa::path(
+    post, path = "/api/v1/executions/{execution_id}/replay", tag = "executions", operation_id = "replay_execution",
+    params(("execution_id" = ExecutionId, Path, description = "The execution.")),
+    request_body(content = Option<Replay>, example = json!({"agent_version": 1})),
+    responses((status = 202, description = "The new one will run.", body = ReplayedView), (status = 409, description = "conflict"))
+)]
 pub async fn replay(
     caller: Caller,
     app: web::Data<App>,

@@ -2,11 +2,12 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::query::{self, parameter};
 use super::{id, view};
 use crate::app::App;
-use crate::model::{Execution, ExecutionId, ExecutionStatus, Trace};
+use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, TenantId, Trace};
 use crate::store::{ExecutionFilter, Found};
 use crate::web::{ApiError, Caller, Page, Scope, limit};
 
@@ -14,20 +15,43 @@ use crate::web::{ApiError, Caller, Page, Scope, limit};
 const MAX_NEEDLE: usize = 200;
 
 /// The list's query string.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Only this tenant's.
+    #[param(value_type = Option<TenantId>)]
     tenant_id: Option<String>,
+    /// Only of this agent.
+    #[param(value_type = Option<AgentId>)]
     agent_id: Option<String>,
+    /// Only in this state.
+    #[param(value_type = Option<ExecutionStatus>)]
     status: Option<String>,
+    /// From then on.
+    #[param(value_type = Option<String>, format = DateTime)]
     from: Option<String>,
+    /// Before then.
+    #[param(value_type = Option<String>, format = DateTime)]
     to: Option<String>,
+    /// Only those whose payload, output or error has this text. The newest 10,000 matches of the other filters are
+    /// looked at.
+    #[param(min_length = 1, max_length = 200)]
     q: Option<String>,
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<ExecutionId>)]
     cursor: Option<String>,
 }
 
-/// `GET /api/v1/executions`
+/// List executions
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/api/v1/executions", tag = "executions", operation_id = "list_executions", params(ListQuery),
+    responses((status = 200, description = "A page of executions.", body = SearchPage))
+)]
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
@@ -50,7 +74,14 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(Page::of("executions", executions, limit, cursor, view::execution)))
 }
 
-/// `GET /api/v1/executions/{execution_id}`
+/// Show an execution
+///
+/// With its payload, its output and every LLM call.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{execution_id}", tag = "executions", operation_id = "get_execution",
+    params(("execution_id" = ExecutionId, Path, description = "The execution.")),
+    responses((status = 200, description = "The execution.", body = view::TraceView))
+)]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,
@@ -75,14 +106,20 @@ pub(super) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -
 }
 
 /// A page of what a search found, and how far it came.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExecutionPage)]
 struct SearchPage {
     executions: Vec<view::ExecutionView>,
+    /// `cursor` of the next page; `null` on the last.
+    #[schema(required)]
     next_cursor: Option<ExecutionId>,
+    /// How far a search (`q`) came; not there without one.
+    #[schema(required = false)]
     search: SearchView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Search)]
 struct SearchView {
     /// Executions that match the other filters and were searched.
     looked_at: usize,

@@ -3,11 +3,15 @@
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{id, through, view};
 use crate::app::{App, llm_key_owner};
 use crate::llm::KeyStanding;
-use crate::model::{AuditAction, Change, FallbackReason, KeyPolicy, LlmKey, Tenant, TenantId};
+use crate::model::{
+    AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, LlmKey, Tenant, TenantId, null_schema,
+};
 use crate::store;
 use crate::web::{ApiError, Body, Caller, Code, Page, Scope, Writer, from_value, limit};
 
@@ -20,51 +24,72 @@ const MAX_MODELS: usize = 1000;
 /// Longest LLM key, in bytes.
 const MAX_KEY_BYTES: usize = 1000;
 
-#[derive(Deserialize)]
+/// A new tenant.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TenantCreate)]
 struct Create {
     tenant_id: TenantId,
+    #[schema(max_length = 200)]
     name: Option<String>,
     #[serde(default)]
     key_policy: KeyPolicy,
     fallback_on: Option<Vec<FallbackReason>>,
+    #[schema(schema_with = models_schema)]
     allowed_models: Option<Vec<String>>,
     // The two limits of the contract are not in this version; only their absence can be promised.
     #[serde(default, rename = "rate_limit")]
+    #[schema(schema_with = null_schema)]
     _rate_limit: Option<Never>,
     #[serde(default, rename = "concurrency")]
+    #[schema(schema_with = null_schema)]
     _concurrency: Option<Never>,
 }
 
 /// A change: what is left out stays, `null` goes back to the default.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TenantPatch)]
 struct Patch {
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 200)]
     name: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<KeyPolicy>)]
     key_policy: Option<Option<KeyPolicy>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<FallbackReason>>)]
     fallback_on: Option<Option<Vec<FallbackReason>>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = models_schema)]
     allowed_models: Option<Option<Vec<String>>>,
     #[serde(default, rename = "rate_limit")]
+    #[schema(schema_with = null_schema)]
     _rate_limit: Option<Never>,
     #[serde(default, rename = "concurrency")]
+    #[schema(schema_with = null_schema)]
     _concurrency: Option<Never>,
 }
 
-#[derive(Deserialize)]
+/// A LiteLLM key.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LlmKeySet)]
 struct Key {
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 1000, pattern = "^[!-~]+$")]
+    #[schema(example = "sk-0123456789abcdefwxyz")]
     key: SecretString,
 }
 
 /// The list's query string.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Items on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<TenantId>)]
     cursor: Option<String>,
 }
 
@@ -85,7 +110,14 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-/// `POST /api/v1/tenants`
+/// Make a tenant
+///
+/// Takes an admin's key.
+#[utoipa::path(
+    post, path = "/api/v1/tenants", tag = "tenants", operation_id = "create_tenant",
+    request_body(content = Create, example = json!({"tenant_id": "acme", "name": "Acme Ltd"})),
+    responses((status = 201, description = "The tenant.", body = view::TenantView), (status = 409, description = "conflict"))
+)]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
     let admin = caller.admin()?;
     let new: Create = body.parse()?;
@@ -118,7 +150,13 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
     }
 }
 
-/// `GET /api/v1/tenants`
+/// List tenants
+///
+/// By id. A key of one tenant sees its own.
+#[utoipa::path(
+    get, path = "/api/v1/tenants", tag = "tenants", operation_id = "list_tenants", params(ListQuery),
+    responses((status = 200, description = "A page of tenants.", body = view::TenantPage))
+)]
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
@@ -139,7 +177,12 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(page))
 }
 
-/// `GET /api/v1/tenants/{tenant_id}`
+/// Show a tenant
+#[utoipa::path(
+    get, path = "/api/v1/tenants/{tenant_id}", tag = "tenants", operation_id = "get_tenant",
+    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
+    responses((status = 200, description = "The tenant.", body = view::TenantView))
+)]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,
@@ -149,7 +192,15 @@ pub async fn get(
     Ok(HttpResponse::Ok().json(view::tenant(tenant)))
 }
 
-/// `PATCH /api/v1/tenants/{tenant_id}`
+/// Change a tenant
+///
+/// Takes an admin's key. What is left out stays; `null` goes back to the default.
+#[utoipa::path(
+    patch, path = "/api/v1/tenants/{tenant_id}", tag = "tenants", operation_id = "update_tenant",
+    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
+    request_body(content = Patch, example = json!({"key_policy": "tenant_only"})),
+    responses((status = 200, description = "The tenant.", body = view::TenantView), (status = 409, description = "conflict"))
+)]
 pub async fn update(
     caller: Caller,
     app: web::Data<App>,
@@ -197,7 +248,14 @@ impl Patch {
     }
 }
 
-/// `DELETE /api/v1/tenants/{tenant_id}`
+/// Delete a tenant
+///
+/// Takes an admin's key. A tenant that has, or had, agents stays: its history names it.
+#[utoipa::path(
+    delete, path = "/api/v1/tenants/{tenant_id}", tag = "tenants", operation_id = "delete_tenant",
+    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
+    responses((status = 204, description = "Deleted."), (status = 409, description = "conflict"))
+)]
 pub async fn delete(
     caller: Caller,
     app: web::Data<App>,
@@ -222,7 +280,15 @@ pub async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `PUT /api/v1/tenants/{tenant_id}/llm-key`
+/// Set a tenant's LLM key
+///
+/// It is stored encrypted and never shown again.
+#[utoipa::path(
+    put, path = "/api/v1/tenants/{tenant_id}/llm-key", tag = "tenants", operation_id = "set_llm_key",
+    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
+    request_body(content = Key, example = json!({"key": "sk-0123456789abcdefwxyz"})),
+    responses((status = 200, description = "The tenant.", body = view::TenantView))
+)]
 pub async fn set_llm_key(
     caller: Caller,
     app: web::Data<App>,
@@ -251,7 +317,12 @@ pub async fn set_llm_key(
     Ok(HttpResponse::Ok().json(view::tenant_warned(tenant, warnings)))
 }
 
-/// `DELETE /api/v1/tenants/{tenant_id}/llm-key`
+/// Remove a tenant's LLM key
+#[utoipa::path(
+    delete, path = "/api/v1/tenants/{tenant_id}/llm-key", tag = "tenants", operation_id = "remove_llm_key",
+    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
+    responses((status = 200, description = "The tenant.", body = view::TenantView))
+)]
 pub async fn remove_llm_key(
     caller: Caller,
     app: web::Data<App>,
@@ -303,10 +374,24 @@ fn check(tenant: &Tenant) -> Result<(), ApiError> {
         return Err(ApiError::field("/name", format!("must have at most {MAX_NAME_CHARS} characters")));
     }
     let models = tenant.allowed_models.as_deref().unwrap_or_default();
-    let fits = |model: &String| (1..=crate::model::LlmConfig::MAX_MODEL_LEN).contains(&model.len());
+    let fits = |model: &String| (1..=LlmConfig::MAX_MODEL_LEN).contains(&model.len());
     if models.len() > MAX_MODELS || !models.iter().all(fits) {
         let message = format!("must be at most {MAX_MODELS} names of models, each 1 to 200 bytes");
         return Err(ApiError::field("/allowed_models", message));
     }
     Ok(())
+}
+
+/// `allowed_models` as the document says it.
+fn models_schema() -> Array {
+    let model = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(LlmConfig::MAX_MODEL_LEN));
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .items(model)
+        .max_items(Some(MAX_MODELS))
+        .description(Some("Names of models; `null` allows any."))
+        .build()
 }

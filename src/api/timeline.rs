@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::Stamp;
@@ -16,14 +17,16 @@ use crate::web::{ApiError, Caller};
 /// Replays that a timeline names, at most: the newest.
 const REPLAYS: i64 = 100;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Timeline)]
 struct TimelineView {
     execution_id: ExecutionId,
     timeline: Vec<EntryView>,
 }
 
 /// What an event has no value for is left out.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimelineEntry)]
 struct EntryView {
     at: Stamp,
     event: TimelineEvent,
@@ -57,7 +60,14 @@ struct EntryView {
     message: String,
 }
 
-/// `GET /api/v1/executions/{execution_id}/timeline`
+/// Show what happened to an execution
+///
+/// In the order of time.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{execution_id}/timeline", tag = "executions", operation_id = "get_timeline",
+    params(("execution_id" = ExecutionId, Path, description = "The execution.")),
+    responses((status = 200, description = "The timeline.", body = TimelineView))
+)]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,

@@ -1,14 +1,15 @@
 //! A try of an agent: a run without a signature, or a look at what would be run.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{agents, to_the_end, view};
 use crate::app::{AgentEntry, App, TenantEntry};
 use crate::ingress::{self, Ingress};
 use crate::llm::prompt;
-use crate::model::{AuditAction, ExecutionId, ExecutionSource, UnsignedExecution};
+use crate::model::{AgentId, AuditAction, ExecutionId, ExecutionSource, UnsignedExecution};
 use crate::web::{ApiError, Body, Caller, Code};
 
 /// The body, but for `payload`.
@@ -19,7 +20,43 @@ struct Rest {
     dry_run: bool,
 }
 
-/// `POST /api/v1/agents/{agent_id}/test`
+/// What to try an agent with.
+#[derive(ToSchema)]
+#[schema(as = AgentTest)]
+#[allow(dead_code, reason = "the body is read in two parts, so that the payload's bytes stay as they are")]
+struct Whole {
+    /// What a webhook's body would be. Its bytes are kept as they stand here.
+    payload: Value,
+    /// Calls nothing and stores nothing, and says what would be done.
+    #[schema(default = false)]
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentTestQueued)]
+struct QueuedView {
+    #[schema(pattern = "^queued$")]
+    status: &'static str,
+    execution_id: ExecutionId,
+    message: &'static str,
+}
+
+/// Try an agent
+///
+/// Runs it with a payload and without a signature; otherwise as a webhook would: the agent must be active and the payload
+/// match its schema, but the same payload twice is two executions. With `dry_run` nothing is called and nothing is
+/// stored: the answer (200) has the verdict, the schema's and the prompt as it would be sent.
+#[utoipa::path(
+    post, path = "/api/v1/agents/{agent_id}/test", tag = "agents", operation_id = "test_agent",
+    params(("agent_id" = AgentId, Path, description = "The agent.")),
+    request_body(content = Whole, example = json!({"payload": {"ticket_id": "TKT-123"}, "dry_run": true})),
+    responses(
+        (status = 200, description = "What would be done.", body = view::RehearsalView),
+        (status = 202, description = "It will run.", body = QueuedView),
+        (status = 403, description = "forbidden agent_not_active"),
+        (status = 422, description = "invalid_request schema_mismatch")
+    )
+)]
 pub async fn run(
     caller: Caller,
     app: web::Data<App>,
@@ -68,9 +105,11 @@ pub async fn run(
     });
     stored.await??;
     tracing::info!(%agent_id, %execution_id, "agent tested");
-    Ok(HttpResponse::Accepted().json(json!({
-        "status": "queued", "execution_id": execution_id, "message": "Agent execution queued",
-    })))
+    Ok(HttpResponse::Accepted().json(QueuedView {
+        status: "queued",
+        execution_id,
+        message: "Agent execution queued",
+    }))
 }
 
 /// What would become of a payload. Calls nothing, stores nothing.

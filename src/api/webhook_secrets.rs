@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::agent_request::SecretMaker;
 use super::{agents, id, through, view};
@@ -22,21 +22,35 @@ const MAX_OVERLAP: u32 = 2_592_000;
 const MAX_LIVE: usize = 10;
 
 /// Whether the secrets are shown whole.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
+    /// Shows the secrets whole; that takes an operator's or an admin's key, and is noted in the audit log.
     #[serde(default)]
     reveal: bool,
 }
 
-#[derive(Deserialize)]
+/// How to rotate. Nothing is the same as `{}`.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SecretRotation)]
 struct Rotate {
+    /// How long earlier secrets still verify, in s; 86,400 if it is not said. 0 ends them all at once.
+    #[schema(maximum = 2_592_000)]
     overlap_seconds: Option<u32>,
+    /// A secret that the sender made; its form is the trigger's `secret_encoding`. Without it one is made.
+    #[schema(value_type = Option<String>, write_only, max_length = 1024)]
     secret: Option<SecretString>,
 }
 
-/// `GET /api/v1/agents/{agent_id}/webhook-secret`
+/// Show an agent's webhook secrets
+///
+/// Masked, unless `reveal` asks for the whole text.
+#[utoipa::path(
+    get, path = "/api/v1/agents/{agent_id}/webhook-secret", tag = "agents", operation_id = "get_webhook_secret",
+    params(("agent_id" = AgentId, Path, description = "The agent."), Query),
+    responses((status = 200, description = "The secrets that verify now.", body = view::SecretList))
+)]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,
@@ -66,10 +80,22 @@ pub async fn get(
         let last_used_at = app.store.secret_last_used(&secret).await?;
         views.push(view::secret(secret, shown(&text), last_used_at));
     }
-    Ok(HttpResponse::Ok().json(json!({ "secrets": views })))
+    Ok(HttpResponse::Ok().json(view::SecretList { secrets: views }))
 }
 
-/// `POST /api/v1/agents/{agent_id}/webhook-secret/rotate`
+/// Rotate an agent's webhook secret
+///
+/// The answer has the new secret, this once. Earlier ones verify until the overlap ends.
+#[utoipa::path(
+    post, path = "/api/v1/agents/{agent_id}/webhook-secret/rotate", tag = "agents",
+    operation_id = "rotate_webhook_secret", params(("agent_id" = AgentId, Path, description = "The agent."), ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")),
+    request_body(content = Option<Rotate>, example = json!({"overlap_seconds": 86_400})),
+    responses(
+        (status = 200, description = "The new secret.", body = view::RotatedView<'static>),
+        (status = 409, description = "conflict"),
+        (status = 412, description = "version_mismatch")
+    )
+)]
 pub async fn rotate(
     caller: Caller,
     app: web::Data<App>,
@@ -133,7 +159,24 @@ pub async fn rotate(
     Err(store::Error::Conflict.into())
 }
 
-/// `DELETE /api/v1/agents/{agent_id}/webhook-secret/{secret_id}`
+/// Revoke one webhook secret
+///
+/// It verifies nothing any more; within a second that holds in every process. The last one that verifies stays: rotate
+/// instead. Like every change it makes a new version of the agent.
+#[utoipa::path(
+    delete, path = "/api/v1/agents/{agent_id}/webhook-secret/{secret_id}", tag = "agents",
+    operation_id = "revoke_webhook_secret",
+    params(
+        ("agent_id" = AgentId, Path, description = "The agent."),
+        ("secret_id" = SecretId, Path, description = "The secret."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")
+    ),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 409, description = "conflict"),
+        (status = 412, description = "version_mismatch")
+    )
+)]
 pub async fn revoke(
     caller: Caller,
     app: web::Data<App>,

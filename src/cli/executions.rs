@@ -1,16 +1,18 @@
 //! `agenthook executions …`
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use super::api::ApiArgs;
+use super::api::{Answer, Api, ApiArgs};
 use super::failure::Failure;
 use super::output::field;
 use super::paging::PageArgs;
-use super::{input, trace};
+use super::wait::WaitArgs;
+use super::{input, output, timeline, trace};
 use crate::model::{AgentId, ExecutionId, ExecutionStatus, TenantId};
 
-const STATUSES: &[&str] = &["queued", "running", "success", "failed"];
+const STATUSES: &[&str] = &["queued", "held", "running", "success", "failed", "cancelled"];
 
 /// Executions: what became of each accepted hook
 #[derive(Args)]
@@ -27,6 +29,7 @@ enum What {
     #[command(after_help = "\
 Examples:
   agenthook executions list --status failed --limit 20
+  agenthook executions list --q 'no such customer' --from 2026-01-31T00:00:00Z
   agenthook executions list --agent AGENT_ID --all --json | jq '.executions[].cost_usd'")]
     List {
         /// Only those that stand so
@@ -38,23 +41,61 @@ Examples:
         /// Only this tenant's
         #[arg(long, value_name = "TENANT_ID")]
         tenant: Option<TenantId>,
+        /// Only those received at this time or later (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Only those received before this time (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+        /// Only those with this text in their payload, output or error, in whichever case
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
         #[command(flatten)]
         page: PageArgs,
     },
-    /// One execution whole: its timing, tokens, cost, every LLM call, input and output
+    /// One execution whole: its timing, tokens, cost, every LLM call, why there was more than one, input and output
     #[command(after_help = "Example:\n  agenthook executions show EXECUTION_ID")]
     Show { execution_id: ExecutionId },
+    /// What happened to one execution, in the order of time
+    #[command(after_help = "Example:\n  agenthook executions timeline EXECUTION_ID")]
+    Timeline { execution_id: ExecutionId },
+    /// End an execution that has not ended; a call that is out is given up
+    #[command(after_help = "Example:\n  agenthook executions cancel EXECUTION_ID")]
+    Cancel { execution_id: ExecutionId },
+    /// Run a failed execution again, under the same id
+    #[command(after_help = "Example:\n  agenthook executions retry EXECUTION_ID --wait")]
+    Retry {
+        execution_id: ExecutionId,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Run the payload of an execution once more, as another execution
+    #[command(after_help = "\
+Examples:
+  agenthook executions replay EXECUTION_ID --wait
+  agenthook executions replay EXECUTION_ID --agent-version 3")]
+    Replay {
+        execution_id: ExecutionId,
+        /// The version of the agent that runs it [default: the present one]
+        #[arg(long, value_name = "N")]
+        agent_version: Option<i32>,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
 }
 
 impl Executions {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (api, json) = (self.api.api()?, self.api.json);
         match self.what {
-            What::List { status, agent, tenant, page } => {
+            What::List { status, agent, tenant, from, to, q, page } => {
                 let filter = [
                     ("status", status.map(|status| status.as_str().to_owned())),
                     ("agent_id", agent.map(|id| id.to_string())),
                     ("tenant_id", tenant.map(String::from)),
+                    ("from", from),
+                    ("to", to),
+                    ("q", q),
                 ];
                 let page = page.read(&api, "executions", &filter).await?;
                 let headers =
@@ -62,11 +103,60 @@ impl Executions {
                 page.show(json, headers, row)
             }
             What::Show { execution_id } => {
-                let answer = api.get(&["executions", &execution_id.to_string()], &[]).await?;
-                answer.show(json, |_| trace::of(&answer.text))
+                let id = execution_id.to_string();
+                let answer = api.get(&["executions", &id], &[]).await?;
+                if json {
+                    return output::print(answer.text);
+                }
+                output::print(trace::with_reasons(&api, &id, &answer.text).await?)
+            }
+            What::Timeline { execution_id } => {
+                let answer = api.get(&["executions", &execution_id.to_string(), "timeline"], &[]).await?;
+                answer.show(json, timeline::all)
+            }
+            What::Cancel { execution_id } => {
+                let answer = act(&api, execution_id, "cancel", &json!({})).await?;
+                answer.show(json, |execution| format!("cancelled {}", field(execution, "/execution_id")))
+            }
+            What::Retry { execution_id, wait } => {
+                let answer = act(&api, execution_id, "retry", &json!({})).await?;
+                let told = |answer: &Value| {
+                    format!("run {} of {} is queued", field(answer, "/run"), field(answer, "/execution_id"))
+                };
+                begun(&api, &answer, &wait, json, told).await
+            }
+            What::Replay { execution_id, agent_version, wait } => {
+                let body =
+                    agent_version.map_or_else(|| json!({}), |version| json!({ "agent_version": version }));
+                let answer = act(&api, execution_id, "replay", &body).await?;
+                let told = |answer: &Value| format!("{} is queued", field(answer, "/execution_id"));
+                begun(&api, &answer, &wait, json, told).await
             }
         }
     }
+}
+
+async fn act(api: &Api, id: ExecutionId, action: &str, body: &Value) -> Result<Answer, Failure> {
+    api.write(Method::POST, &["executions", &id.to_string(), action], body).await
+}
+
+/// Something runs now: shows its end, or says what it is.
+async fn begun(
+    api: &Api,
+    answer: &Answer,
+    wait: &WaitArgs,
+    json: bool,
+    told: impl Fn(&Value) -> String,
+) -> Result<(), Failure> {
+    let id = field(&answer.json, "/execution_id");
+    if wait.wait {
+        return wait.show(api, &id, json).await;
+    }
+    answer.show(json, told)?;
+    if !json {
+        anstream::eprintln!("show it: agenthook executions show {id}");
+    }
+    Ok(())
 }
 
 fn row(execution: &Value) -> [String; 9] {

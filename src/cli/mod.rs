@@ -14,6 +14,7 @@ mod executions;
 mod failure;
 mod input;
 mod key;
+mod openapi;
 mod output;
 mod paging;
 mod problem;
@@ -24,8 +25,10 @@ mod send;
 mod serve;
 mod sign;
 mod tenant;
+mod timeline;
 mod trace;
 mod verify;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -60,6 +63,7 @@ enum Command {
     Verify(verify::Verify),
     Send(send::Send),
     Doctor(Box<doctor::Doctor>),
+    Openapi(openapi::OpenApi),
 }
 
 /// Runs the command that the process was started with.
@@ -84,6 +88,7 @@ pub async fn run() -> ExitCode {
         Command::Verify(command) => command.run(),
         Command::Send(command) => command.run().await,
         Command::Doctor(command) => command.run().await,
+        Command::Openapi(command) => command.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

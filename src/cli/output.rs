@@ -88,7 +88,7 @@ fn color(text: &str) -> Option<Color> {
     match text {
         "success" | "active" | "ok" => Some(Color::Green),
         "failed" | "fail" => Some(Color::Red),
-        "running" | "queued" | "paused" | "warn" => Some(Color::Yellow),
+        "running" | "queued" | "held" | "cancelled" | "paused" | "warn" => Some(Color::Yellow),
         _ => None,
     }
 }

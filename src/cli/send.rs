@@ -1,20 +1,17 @@
 //! `agenthook send`: be the sender of one webhook.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
 
-use super::api::{Api, ApiArgs};
+use super::api::ApiArgs;
 use super::failure::Failure;
 use super::key::KeyArgs;
 use super::problem::refusal;
-use super::{input, output, trace};
-use crate::model::{AgentId, ExecutionStatus};
-
-/// How often `--wait` looks.
-const POLL: Duration = Duration::from_millis(250);
+use super::wait::WaitArgs;
+use super::{input, output};
+use crate::model::AgentId;
 
 /// Sign one payload, post it to an agent and print the answer
 #[derive(Args)]
@@ -37,14 +34,8 @@ pub(super) struct Send {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 
-    /// Wait for the execution to end and show it; ends with 1 if it failed
-    #[arg(long)]
-    wait: bool,
-
-    /// The longest to wait, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "wait")]
-    wait_seconds: u64,
-
+    #[command(flatten)]
+    wait: WaitArgs,
     #[command(flatten)]
     key: KeyArgs,
     #[command(flatten)]
@@ -56,7 +47,7 @@ impl Send {
         let key = self.key.key()?;
         let body = input::bytes(&self.file)?;
         // A key that is missing is told before anything is sent.
-        let api = if self.wait { self.api.api()? } else { self.api.anonymous()? };
+        let api = if self.wait.wait { self.api.api()? } else { self.api.anonymous()? };
         let mut headers = self.key.scheme().sign(&key, &body);
         headers.extend(self.idempotency_key.map(|key| ("Idempotency-Key", key)));
         let (status, text) = api.deliver(&self.agent.to_string(), &headers, body).await?;
@@ -72,10 +63,7 @@ impl Send {
             _ => return Err(Failure::Fault(refusal(status, &text))),
         };
         match execution {
-            Some(execution) if self.wait => {
-                let ended = wait(&api, &execution, Duration::from_secs(self.wait_seconds)).await?;
-                show(&ended, self.api.json)
-            }
+            Some(execution) if self.wait.wait => self.wait.show(&api, &execution, self.api.json).await,
             Some(execution) if !self.api.json => {
                 output::print(output::plain(&text))?;
                 anstream::eprintln!("show it: agenthook executions show {}", output::plain(&execution));
@@ -89,35 +77,4 @@ impl Send {
 fn execution_id(answer: &str) -> Option<String> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     Some(answer.pointer("/execution_id")?.as_str()?.to_owned())
-}
-
-/// The execution's JSON once it has ended.
-async fn wait(api: &Api, execution: &str, patience: Duration) -> Result<String, Failure> {
-    let start = Instant::now();
-    loop {
-        let answer = api.get(&["executions", execution], &[]).await?;
-        if status(&answer.json).is_some_and(ExecutionStatus::is_terminal) {
-            return Ok(answer.text);
-        }
-        if start.elapsed() >= patience {
-            return Err(Failure::Fault(format!(
-                "execution {execution} has not ended within {} s; it goes on: agenthook executions show {execution}",
-                patience.as_secs()
-            )));
-        }
-        tokio::time::sleep(POLL).await;
-    }
-}
-
-fn show(execution: &str, json: bool) -> Result<(), Failure> {
-    output::print(if json { execution.to_owned() } else { trace::of(execution) })?;
-    let json: Value = serde_json::from_str(execution).unwrap_or_default();
-    match status(&json) {
-        Some(ExecutionStatus::Success) => Ok(()),
-        _ => Err(Failure::Negative),
-    }
-}
-
-fn status(execution: &Value) -> Option<ExecutionStatus> {
-    ExecutionStatus::parse(execution.pointer("/status")?.as_str()?)
 }

@@ -4,19 +4,33 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::api::Api;
+use super::failure::Failure;
 use super::output::{field, plain, sheet, table};
+use super::timeline;
 
 /// Of a longer input or output only the beginning is shown; `--json` has all of it.
 const MAX_CHARS: usize = 8000;
 
 /// The trace of the execution in this JSON.
 pub(super) fn of(text: &str) -> String {
+    with(text, None)
+}
+
+/// The same, and why it did not go straight, where it did not.
+pub(super) async fn with_reasons(api: &Api, execution: &str, text: &str) -> Result<String, Failure> {
+    let answer = api.get(&["executions", execution, "timeline"], &[]).await?;
+    Ok(with(text, timeline::reasons(&answer.json)))
+}
+
+fn with(text: &str, reasons: Option<String>) -> String {
     let execution: Value = serde_json::from_str(text).unwrap_or_default();
     let mut parts = vec![summary(&execution)];
     let attempts = execution.pointer("/attempts").and_then(Value::as_array);
     if let Some(attempts) = attempts.filter(|attempts| !attempts.is_empty()) {
         parts.push(format!("calls\n{}", calls(attempts, execution.pointer("/error"))));
     }
+    parts.extend(reasons.map(|reasons| format!("why\n{reasons}")));
     parts.push(format!("input\n{}", shortened(&input(text))));
     if let Some(output) = execution.pointer("/output").and_then(Value::as_str) {
         parts.push(format!("output\n{}", shortened(output)));
@@ -46,6 +60,12 @@ fn summary(execution: &Value) -> String {
         ("tokens", tokens(execution.pointer("/usage"))),
         ("cost", dollars(execution.pointer("/cost_usd"))),
     ];
+    if execution.pointer("/run").and_then(Value::as_i64).is_some_and(|run| run > 1) {
+        rows.insert(2, ("run", format!("{} (times are of this run, tokens and cost of all)", text("/run"))));
+    }
+    if execution.pointer("/replay_of").is_some_and(Value::is_string) {
+        rows.insert(2, ("replay of", text("/replay_of")));
+    }
     if execution.pointer("/due_at").is_some_and(Value::is_string) {
         rows.push(("due", text("/due_at")));
     }
@@ -63,8 +83,12 @@ fn calls(attempts: &[Value], told: Option<&Value>) -> String {
             Some(error) if error.is_object() => failure(Some(error)),
             _ => tokens(attempt.pointer("/usage")),
         };
+        let run = match attempt.pointer("/run").and_then(Value::as_i64) {
+            Some(run @ 2..) => format!(" (run {run})"),
+            _ => String::new(),
+        };
         [
-            field(attempt, "/number"),
+            field(attempt, "/number") + &run,
             field(attempt, "/started_at"),
             took(attempt),
             field(attempt, "/key_source"),
@@ -189,6 +213,36 @@ mod tests {
         output
         High\u{1b}[2J
         "#);
+    }
+
+    #[test]
+    fn later_runs_and_replays_say_so() {
+        let text = r#"{"execution_id":"E","status":"success","run":2,"replay_of":"D","input":1,
+            "attempts":[{"number":1,"run":1},{"number":2,"run":2}]}"#;
+        insta::assert_snapshot!(with(text, Some("because".to_owned())), @r"
+        execution  E
+        status     success
+        replay of  D
+        run        2 (times are of this run, tokens and cost of all)
+        agent      - (version -)
+        tenant     -
+        model      - (key: -)
+        received   -
+        took       - (queued -, LLM -)
+        tokens     -
+        cost       -
+
+        calls
+        #          STARTED  TOOK  KEY  MODEL  HTTP  CALL ID  TOKENS OR ERROR
+        1          -        -     -    -      -     -        -
+        2 (run 2)  -        -     -    -      -     -        -
+
+        why
+        because
+
+        input
+        1
+        ");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::{AgentEntry, App};
 use crate::model::{ExecutionId, NewExecution};
@@ -32,11 +33,22 @@ pub struct Ingress {
     checker: Checker,
 }
 
-#[derive(Serialize)]
-struct Answer {
+/// What became of a delivery.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub struct Answer {
+    #[schema(value_type = String, pattern = "^(queued|duplicate)$", example = "queued")]
     status: &'static str,
     execution_id: ExecutionId,
+    #[schema(value_type = String, example = "Agent execution queued")]
     message: &'static str,
+}
+
+/// The 401, in the same bytes for every reason.
+#[derive(Serialize, ToSchema)]
+pub struct InvalidSignature {
+    #[schema(value_type = String, pattern = "^Invalid signature$", example = "Invalid signature")]
+    error: &'static str,
 }
 
 impl Ingress {
@@ -58,7 +70,35 @@ impl Ingress {
     }
 }
 
-/// `POST /webhook/agents/{agent_id}/webhook`.
+/// Deliver a webhook
+///
+/// Any JSON that the agent's `payload_schema` takes, signed over the body's bytes. A 202 says that it is stored and will
+/// run. The same delivery again is a 200 with the same execution.
+#[utoipa::path(
+    post, path = "/webhook/agents/{agent_id}/webhook", tag = "webhooks", operation_id = "deliver_webhook",
+    security(("signature" = [])),
+    params(
+        ("agent_id" = String, Path, description = "The agent.", example = "01a20174-af9d-764c-ac07-00a385c2f011"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Names the delivery."),
+        ("X-GitHub-Delivery" = Option<String>, Header, description = "The same, as GitHub says it."),
+    ),
+    request_body(content = serde_json::Value, example = json!({"ticket_id": "TKT-123"})),
+    responses(
+        (status = 202, description = "Stored; it will run.", body = Answer),
+        (status = 200, description = "It was accepted before, and runs once.", body = Answer, example = json!({
+            "status": "duplicate", "execution_id": "01a20174-af9d-764c-ac07-00a385c2f011",
+            "message": "This delivery was accepted before; it runs once"
+        })),
+        (status = 400, description = "malformed_json incomplete_body"),
+        (status = 401, description = "It could not be verified; the answer is the same for every reason.",
+            body = InvalidSignature),
+        (status = 403, description = "agent_not_active"),
+        (status = 408, description = "request_timeout"),
+        (status = 413, description = "payload_too_large"),
+        (status = 415, description = "unsupported_media_type"),
+        (status = 422, description = "schema_mismatch idempotency_mismatch")
+    )
+)]
 pub async fn receive(
     request: HttpRequest,
     payload: web::Payload,

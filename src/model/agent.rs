@@ -1,6 +1,7 @@
 //! An agent: a prompt, a model and a trigger, in immutable versions.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{AgentId, LlmConfig, RetryPolicy, TenantId, Time, Trigger};
 
@@ -22,16 +23,18 @@ pub struct Agent {
 }
 
 /// Everything about an agent that its owner can change. Each change is a new version.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentSpec {
     /// For people.
+    #[schema(min_length = 1, max_length = 200, example = "Ticket enhancer")]
     pub name: String,
     /// Whether hooks are taken.
     #[serde(default)]
     pub status: AgentStatus,
     /// Sent to the model byte for byte.
     #[serde(default)]
+    #[schema(max_length = 262_144, example = "You triage tickets.")]
     pub system_prompt: String,
     /// The model and how it samples.
     pub llm_config: LlmConfig,
@@ -43,11 +46,12 @@ pub struct AgentSpec {
     pub retry: RetryPolicy,
     /// How long one LLM call may take, in s: 1–3,600.
     #[serde(default = "default_timeout")]
+    #[schema(minimum = 1, maximum = 3600)]
     pub timeout_seconds: u32,
 }
 
 /// Whether an agent takes hooks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentStatus {
     /// Takes hooks.

@@ -1,6 +1,7 @@
 //! Keys to the management API, and what their holders may do.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ApiKeyId, TenantId, Time};
 
@@ -22,7 +23,7 @@ pub struct ApiKey {
 }
 
 /// What the holder of a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyRole {
     /// Everything, in all tenants.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{ApiKeyId, AuditId, KeyRole, TenantId, Time};
@@ -43,7 +44,7 @@ pub struct Actor {
 }
 
 /// What can be done and is worth a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs, reason = "the words say it")]
 pub enum AuditAction {
     #[serde(rename = "tenant.created")]

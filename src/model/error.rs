@@ -1,9 +1,10 @@
 //! Why an execution, or one attempt of it, failed: a closed list that scripts can rely on.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The outcome of a failed execution or attempt, as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecutionError {
     /// The stable word.
     pub code: ErrorCode,
@@ -16,8 +17,9 @@ pub struct ExecutionError {
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
         /// The codes of [`ExecutionError`]. `docs/errors/` has a page for each.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum ErrorCode { $($(#[$doc])* #[serde(rename = $word)] $name,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
         impl ErrorCode {
             /// All of them.
@@ -59,4 +61,16 @@ codes! {
     Crashed = "crashed";
     /// On attempts only: the execution was cancelled while the call was out.
     Cancelled = "cancelled";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_written_as_its_word() {
+        for code in ErrorCode::ALL {
+            assert_eq!(serde_json::to_value(code).expect("a word"), code.word());
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! One accepted payload, from the hook to its one terminal state.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     AgentId, Attempt, Cost, ExecutionError, ExecutionId, KeySource, SecretId, TenantId, Time, Usage,
 };
 
 /// Where an execution stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionStatus {
     /// Waits for a worker, from `due_at` on.
@@ -59,7 +60,7 @@ impl ExecutionStatus {
 }
 
 /// Where an execution came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionSource {
     /// A signed webhook.

@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
+        #[schema(example = "01a20174-af9d-764c-ac07-00a385c2f011")]
         pub struct $name(pub Uuid);
 
         impl $name {
@@ -63,8 +65,14 @@ uuid_id!(
 );
 
 /// A tenant: 1–100 characters of `[A-Za-z0-9._-]`, chosen by the operator.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(
+    example = "acme",
+    min_length = 1,
+    max_length = 100,
+    pattern = r"^(\.*[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3,})$"
+)]
 pub struct TenantId(String);
 
 /// The text is no [`TenantId`].

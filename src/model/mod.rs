@@ -35,7 +35,7 @@ pub use timeline::{TimelineDetails, TimelineEntry, TimelineEvent, timeline};
 pub use trace::{Attempt, Cost, Usage};
 pub use trigger::{
     Dedupe, DedupeBy, SchemaPolicy, SchemeName, SecretEncoding, Trigger, TriggerType, WebhookSecret,
-    WhenPaused,
+    WhenPaused, null_schema,
 };
 
 /// A point in time: UTC, whole milliseconds (see [`crate::clock::Clock`]).

@@ -3,23 +3,27 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How often and how patiently an agent's call is repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryPolicy {
     /// Calls in all, the first one included: 1–20. A fallback to another key is not counted.
+    #[schema(minimum = 1, maximum = 20)]
     pub max_attempts: u32,
     /// How the delay grows.
     pub backoff: Backoff,
     /// Delay before the second call, in ms: 0–3,600,000.
+    #[schema(maximum = 3_600_000)]
     pub initial_delay_ms: u64,
     /// No delay is longer, in ms: up to 86,400,000.
+    #[schema(maximum = 86_400_000)]
     pub max_delay_ms: u64,
 }
 
 /// How the delay grows from one retry to the next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Backoff {
     /// Doubles each time.

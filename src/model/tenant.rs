@@ -1,6 +1,7 @@
 //! A tenant: whose agents, whose data and, first of all, whose LLM key pays.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{TenantId, Time};
 
@@ -37,7 +38,7 @@ pub struct LlmKey {
 }
 
 /// Which key pays for a tenant's calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyPolicy {
     /// The tenant's key; the platform's only for a reason listed in `fallback_on`.
@@ -50,7 +51,7 @@ pub enum KeyPolicy {
 }
 
 /// Why the platform's key may pay although the tenant's comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FallbackReason {
     /// The tenant has no key configured.
@@ -64,7 +65,7 @@ pub enum FallbackReason {
 }
 
 /// Who paid for an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeySource {
     /// The tenant's own key.

@@ -1,6 +1,7 @@
 //! What one LLM call took and gave.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ExecutionError, KeySource, Time};
 
@@ -32,13 +33,18 @@ pub struct Attempt {
 }
 
 /// Tokens as LiteLLM counts them: cached ones are part of the prompt, reasoning ones of the completion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[allow(missing_docs, reason = "the vendor's own names")]
 pub struct Usage {
+    #[schema(minimum = 0)]
     pub prompt_tokens: i64,
+    #[schema(minimum = 0)]
     pub completion_tokens: i64,
+    #[schema(minimum = 0)]
     pub total_tokens: i64,
+    #[schema(minimum = 0)]
     pub cached_tokens: i64,
+    #[schema(minimum = 0)]
     pub reasoning_tokens: i64,
 }
 

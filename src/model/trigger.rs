@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, SchemaType, Type};
 
 use super::{AgentId, SecretId, Time};
 
 /// The webhook that starts an agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// What kind of trigger this is.
@@ -19,21 +21,26 @@ pub struct Trigger {
     pub secret_encoding: SecretEncoding,
     /// JSON Schema that a payload must match; `None` takes any JSON.
     #[serde(default)]
+    #[schema(schema_with = json_schema)]
     pub payload_schema: Option<Value>,
     /// What makes two hooks the same delivery.
     #[serde(default)]
     pub dedupe: Dedupe,
     /// Not in this version: only `null` is taken.
     #[serde(default, deserialize_with = "only_null")]
+    #[schema(schema_with = null_schema)]
     pub filter: (),
     /// Not in this version: only `null` is taken.
     #[serde(default, deserialize_with = "only_null")]
+    #[schema(schema_with = null_schema)]
     pub prompt_template: (),
     /// Not in this version: only `null` is taken.
     #[serde(default, deserialize_with = "only_null")]
+    #[schema(schema_with = null_schema)]
     pub rate_limit: (),
     /// Not in this version: only `null` is taken.
     #[serde(default, deserialize_with = "only_null")]
+    #[schema(schema_with = null_schema)]
     pub concurrency: (),
     /// What a hook gets while the agent is paused.
     #[serde(default)]
@@ -44,7 +51,7 @@ pub struct Trigger {
 }
 
 /// The kinds of trigger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TriggerType {
     /// A signed HTTP POST.
@@ -52,7 +59,7 @@ pub enum TriggerType {
 }
 
 /// The signature schemes; [`crate::signature`] is what they do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SchemeName {
     /// `X-Hub-Signature-256: sha256=<hex>` over the raw body.
@@ -61,7 +68,7 @@ pub enum SchemeName {
 }
 
 /// How the text of a secret becomes the bytes of the key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretEncoding {
     /// Standard base64.
@@ -76,19 +83,21 @@ pub enum SecretEncoding {
 }
 
 /// What makes two hooks the same delivery, and for how long that is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dedupe {
     /// The rule.
     pub by: DedupeBy,
     /// How long a delivery is remembered, in s: 1–2,592,000.
+    #[schema(minimum = 1, maximum = 2_592_000)]
     pub window_seconds: u32,
     /// Under `id`, for a hook without one: how long identical bytes are one delivery, in s: 0–2,592,000.
+    #[schema(maximum = 2_592_000)]
     pub identical_seconds: u32,
 }
 
 /// The rules of [`Dedupe`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DedupeBy {
     /// `Idempotency-Key`, else the scheme's own id header, else identical bodies.
@@ -105,7 +114,7 @@ impl Default for Dedupe {
 }
 
 /// What a hook gets while its agent is paused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenPaused {
     /// 403 `agent_not_active`.
@@ -114,7 +123,7 @@ pub enum WhenPaused {
 }
 
 /// What happens to a payload that does not match the schema.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaPolicy {
     /// 422 `schema_mismatch`.
@@ -146,4 +155,18 @@ fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error>
         None => Ok(()),
         Some(_) => Err(serde::de::Error::custom("is not available in this version: leave it out or null")),
     }
+}
+
+/// Nothing but `null`, as the API's document says it.
+pub fn null_schema() -> Object {
+    let mut null = Object::with_type(Type::Null);
+    null.description = Some("Not in this version.".into());
+    null
+}
+
+/// A JSON Schema: an object or a boolean, or `null` for none.
+fn json_schema() -> Object {
+    let mut schema = Object::with_type(SchemaType::from_iter([Type::Object, Type::Boolean, Type::Null]));
+    schema.description = Some("JSON Schema that a payload must match; `null` takes any JSON.".into());
+    schema
 }

@@ -20,22 +20,37 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `GET /errors`: all codes.
+/// List the error codes
+#[utoipa::path(
+    get, path = "/errors", tag = "documentation", operation_id = "list_error_pages",
+    responses((status = 200, description = "A page for people.", body = String, content_type = "text/html"))
+)]
 pub async fn list(app: web::Data<App>) -> HttpResponse {
     answer("text/html; charset=utf-8", html::list(&pages(), app.settings.public_url.path()))
 }
 
-/// `GET /errors/{code}`
+/// Explain an error code
+///
+/// `type` of a problem document is this address.
 ///
 /// # Errors
 /// 404: there is no such code.
+#[utoipa::path(
+    get, path = "/errors/{code}", tag = "documentation", operation_id = "get_error_page",
+    params(("code" = String, Path, description = "The code.", example = "not_found")),
+    responses((status = 200, description = "A page for people.", body = String, content_type = "text/html"))
+)]
 pub async fn page(app: web::Data<App>, code: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let pages = pages();
     let page = pages.iter().find(|page| page.code == *code).ok_or_else(ApiError::not_found)?;
     Ok(answer("text/html; charset=utf-8", html::page(page, app.settings.public_url.path())))
 }
 
-/// `GET /errors/style.css`
+/// The pages' stylesheet
+#[utoipa::path(
+    get, path = "/errors/style.css", tag = "documentation", operation_id = "get_error_style",
+    responses((status = 200, description = "A stylesheet.", body = String, content_type = "text/css"))
+)]
 pub async fn style() -> HttpResponse {
     answer("text/css; charset=utf-8", STYLE.to_owned())
 }

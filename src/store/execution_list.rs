@@ -43,7 +43,10 @@ pub(super) fn text(select: Select, filter: &ExecutionFilter) -> String {
     let columns = match select {
         Select::Rows => columns!(),
         Select::RowsAndSizes => {
-            concat!(columns!(), ", octet_length(payload) + COALESCE(octet_length(output), 0) AS bytes")
+            concat!(
+                columns!(),
+                ", CAST(octet_length(payload) + COALESCE(octet_length(output), 0) AS BIGINT) AS bytes"
+            )
         }
         Select::Texts => "execution_id, payload, output",
     };

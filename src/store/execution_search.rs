@@ -165,7 +165,7 @@ fn is_in_error(execution: &Execution, needle: &str) -> bool {
     execution
         .error
         .as_ref()
-        .is_some_and(|error| has(&error.message, needle) || has(&super::row::spell(error.code), needle))
+        .is_some_and(|error| has(&error.message, needle) || has(error.code.word(), needle))
 }
 
 /// Whether a text has this one in it, which is in lower case.

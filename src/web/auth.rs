@@ -29,18 +29,18 @@ pub async fn only_with_key(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     // The path as routes are matched by: what is escaped in it is not any more.
-    let below = request.match_info().as_str().starts_with("/api/");
-    if below {
-        match caller(&request).await {
-            Ok(caller) => drop(request.extensions_mut().insert(caller)),
-            Err(error) => return Ok(request.error_response(error)),
+    if !request.match_info().as_str().starts_with("/api/") {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let mut answer = match caller(&request).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await?.map_into_boxed_body()
         }
-    }
-    let mut answer = next.call(request).await?.map_into_boxed_body();
-    if below {
-        // Secrets are among these answers, and all of them change.
-        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+        Err(error) => request.error_response(error),
+    };
+    // Secrets are among these answers, and all of them change.
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use tracing::Instrument;
@@ -41,7 +41,11 @@ pub async fn with_request_id(
             None => of_framework(error.as_response_error().status_code().as_u16()),
         };
         let public_url = app.as_ref().map(|app| &app.settings.public_url);
+        let kept = answer.headers_mut().remove(CACHE_CONTROL).next();
         answer = answer.into_response(problem.render(id, public_url)).map_into_boxed_body();
+        if let Some(kept) = kept {
+            answer.headers_mut().insert(CACHE_CONTROL, kept);
+        }
     }
     let value = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
     answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::harness::{ADMIN_KEY, Database, Server, env, error};
+use crate::harness::{ADMIN_KEY, Database, Server, completion, env, error};
 
 const BIN: &str = env!("CARGO_BIN_EXE_agenthook");
 /// A published vector: base64 of 32 bytes, a ticket, and the ticket's signature.
@@ -430,4 +430,56 @@ async fn a_leaked_secret_and_a_leaked_key_are_replaced_by_hand() {
     assert!(last.contains("make another admin key first"), "{last}");
     let shown = user.run(&["key", "create", "--name", "last"]).await.good();
     assert!(shown.contains("ahk_") && shown.contains("shown this once"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_to_an_execution_by_hand() {
+    let server = Server::without_worker().await;
+    let user = User::of(&server);
+    let agent = server.agent_with(json!({"retry": {"max_attempts": 1}})).await;
+    let [first, second] = [agent.accepted(r#"{"town":"Ulm"}"#).await, agent.accepted("2").await];
+    let run = async |args: &[&str]| user.run(&[&["executions"], args].concat()).await;
+
+    assert!(run(&["cancel", &second]).await.good().contains(&second));
+    let refused = run(&["cancel", &second]).await.complaint(1);
+    assert!(refused.contains("was cancelled before"), "{refused}");
+    let cancelled = run(&["list", "--status", "cancelled"]).await.good();
+    assert!(cancelled.contains(&second) && !cancelled.contains(&first), "{cancelled}");
+    assert!(run(&["list", "--status", "held"]).await.err.contains("no executions"));
+    let found =
+        run(&["list", "--q", "ULM", "--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"])
+            .await
+            .good();
+    assert!(found.contains(&first) && !found.contains(&second), "{found}");
+    assert!(run(&["list", "--q", "ulm", "--to", "2020-01-01T00:00:00Z"]).await.err.contains("no executions"));
+
+    server.llm.answers(error(400, "invalid_request_error", "no"));
+    server.start_worker();
+    server.ended(&first).await;
+    let failed = run(&["retry", &first, "--wait"]).await;
+    assert_eq!(failed.code, 1, "{failed:?}");
+    for part in ["status     failed", "run        2", "2 (run 2)", "retried", "run 2 was asked for"] {
+        assert!(failed.out.contains(part), "{part}: {}", failed.out);
+    }
+    server.llm.answers(completion("fine"));
+    let retried = parsed(&run(&["retry", &first, "--json"]).await.good());
+    assert_eq!(retried, json!({"execution_id": first, "run": 3, "status": "queued"}));
+    server.ended(&first).await;
+    assert!(run(&["retry", &first]).await.complaint(1).contains("replay it instead"));
+    let replayed = run(&["replay", &first, "--agent-version", "1", "--wait"]).await.good();
+    assert!(
+        replayed.contains(&format!("replay of  {first}")) && replayed.contains("status     success"),
+        "{replayed}"
+    );
+    let unknown = run(&["replay", &first, "--agent-version", "9"]).await.complaint(1);
+    assert!(unknown.contains("agent_version"), "{unknown}");
+    let told = run(&["timeline", &first]).await.good();
+    let events: Vec<_> = told.lines().skip(1).filter_map(|line| line.split_whitespace().nth(2)).collect();
+    assert_eq!(
+        (events[0], events.last(), told.matches("retried").count()),
+        ("received", Some(&"replayed"), 2),
+        "{told}"
+    );
+    let told = parsed(&run(&["timeline", &first, "--json"]).await.good());
+    assert_eq!(told, server.get(&format!("/api/v1/executions/{first}/timeline")).await);
 }

@@ -27,12 +27,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("worker", &["app", "clock", "llm", "model", "queue", "signal", "store"]),
     ("api", &["app", "config", "model", "cipher", "ingress", "llm", "schema", "signature", "store", "web"]),
     ("pages", &["app", "model", "web"]),
-    ("server", &["api", "app", "ingress", "pages", "web", "worker"]),
+    ("health", &["app", "web"]),
+    ("openapi", &["api", "app", "health", "ingress", "model", "pages", "web"]),
+    ("server", &["api", "app", "health", "ingress", "openapi", "pages", "web", "worker"]),
 ];
 
 /// For each crate that has a home, the modules that may name it.
 const HOMES: &[(&str, &[&str])] = &[
-    ("actix_web", &["server", "web", "api", "ingress", "pages"]),
+    ("actix_web", &["server", "web", "api", "health", "ingress", "openapi", "pages"]),
     ("sqlx", &["store", "signal"]),
     ("apalis_redis", &["queue"]),
     ("redis", &["queue", "signal"]),
@@ -42,6 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("jsonschema", &["schema"]),
     ("hmac", &["signature"]),
     ("pulldown_cmark", &["pages"]),
+    ("utoipa_swagger_ui", &["openapi"]),
     ("clap", &["cli", "config"]),
 ];
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use agenthook::clock::Clock;
 use agenthook::model::{
-    AgentId, Cost, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus, KeySource, TenantId, Time, Usage,
-    WorkerId,
+    Actor, AgentId, AuditAction, AuditEntry, Cost, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus,
+    KeySource, TenantId, Time, Usage, WorkerId,
 };
 use agenthook::store::{
-    AttemptEnd, AttemptStart, Begin, Claim, Claimed, End, Entry, Finish, Group, Loss, Lost, Spent, Store,
+    AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Entry, Finish, Group, Loss, Lost,
+    Spent, Store,
 };
 use sqlx::{Connection, PgConnection};
 
@@ -280,4 +281,115 @@ async fn only_a_death_while_alone_is_the_runs_own() {
     assert!(finish(&store, &innocent, None, &Finish::RetryAt(now), now).await);
     let retried = claim(&store, innocent.hold.execution_id, now).await;
     assert!(finish(&store, &retried, None, &success("cleared"), now).await, "it runs with the others again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_cancel_and_an_end_exactly_one_is_written() {
+    let database = Database::create().await;
+    let (store, now) = (migrated(&database).await, Clock::system().now());
+    let later = now + SECOND;
+    let races = (0..20).map(async |number| {
+        let id = accept(&store, AgentId::new(), now).await;
+        let run = claim(&store, id, now).await;
+        assert!(begin(&store, &run, now).await);
+        let end = async || finish(&store, &run, Some(result(&run, later)), &success("in time"), later).await;
+        let entry = AuditEntry::new(Actor::server(), AuditAction::ExecutionCancelled, id, later);
+        let cancel = async || store.cancel(id, &entry).await.expect("an answer");
+        let (ended, cancelled) = match number % 2 {
+            0 => tokio::join!(end(), cancel()),
+            _ => {
+                let (cancelled, ended) = tokio::join!(cancel(), end());
+                (ended, cancelled)
+            }
+        };
+        let trace = store.trace(id).await.expect("an answer").expect("a trace");
+        let attempt = trace.attempts[0].error.as_ref().map(|error| error.code);
+        let seen = (trace.execution.status, trace.output.as_deref(), attempt);
+        match cancelled {
+            Cancellation::Done => {
+                assert!(!ended);
+                assert_eq!(seen, (ExecutionStatus::Cancelled, None, Some(ErrorCode::Cancelled)));
+            }
+            other => {
+                assert!(ended && other == Cancellation::Ended(ExecutionStatus::Success), "{other:?}");
+                assert_eq!(seen, (ExecutionStatus::Success, Some("in time"), None));
+            }
+        }
+        assert_eq!((trace.execution.timing.finished_at, trace.execution.error), (Some(later), None));
+        assert!(!begin(&store, &run, later).await, "and no call follows");
+        assert!(store.held(run.hold.owner).await.expect("an answer").is_empty());
+    });
+    futures_util::future::join_all(races).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gave_a_sign_of_life_is_not_buried() {
+    let database = Database::create().await;
+    let (store, now) = (migrated(&database).await, Clock::system().now());
+    let id = accept(&store, AgentId::new(), now).await;
+    let run = claim(&store, id, now).await;
+    let owner = run.hold.owner;
+    let held = async || store.held(owner).await.expect("an answer").len();
+    store.beat(owner, now, now).await.expect("written");
+    let seen = store.leases().await.expect("an answer")[0].beats;
+    // Between the look and the burial it tells that it lives.
+    store.beat(owner, now, now).await.expect("written");
+    assert_eq!(store.bury(owner, Some(seen), now).await.expect("an answer"), Lost::default());
+    assert_eq!(store.bury(owner, None, now).await.expect("an answer"), Lost::default(), "it has a lease");
+    assert_eq!((held().await, store.leases().await.expect("an answer").len()), (1, 1));
+    // Of twenty who see it dead one takes its runs back, and one death is counted.
+    let burials = (0..20).map(|_| store.bury(owner, Some(seen + 1), now));
+    let lost = futures_util::future::join_all(burials).await;
+    let lost: Vec<_> = lost
+        .into_iter()
+        .map(|lost| lost.expect("an answer"))
+        .filter(|lost| *lost != Lost::default())
+        .collect();
+    assert_eq!(lost, [requeued(&[id])]);
+    let again = try_claim(&store, id, owner, now).await.expect("it is no suspect yet");
+    assert_eq!(store.bury(owner, None, now).await.expect("an answer"), requeued(&[id]), "an outlaw");
+    assert!(!finish(&store, &again, None, &success("late"), now).await);
+    assert!(try_claim(&store, id, owner, now).await.is_none(), "two deaths make a suspect");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_ends_and_costs_its_neighbors_nothing() {
+    let database = Database::create().await;
+    let (store, now) = (migrated(&database).await, Clock::system().now());
+    for (tenant, column, value) in
+        [("spoiled-1", "usage", r#"'{"prompt_tokens":"many"}'"#), ("spoiled-2", "tenant_id", "'no tenant'")]
+    {
+        for by_name in [true, false] {
+            let good = [accept_of(&store, "acme", now).await, accept_of(&store, "other", now).await];
+            let bad = accept_of(&store, tenant, now).await;
+            let spoil = format!("UPDATE executions SET {column} = {value} WHERE tenant_id = '{tenant}'");
+            database.sql(&spoil).await;
+            let owner = WorkerId::new();
+            let claimed = match by_name {
+                true => store.claim(&[good[0], bad, good[1]], owner, now).await,
+                false => store.claim_due(10, &[], owner, now).await,
+            };
+            let claimed: HashSet<_> =
+                claimed.expect("an answer").into_iter().map(|run| run.hold.execution_id).collect();
+            assert_eq!(claimed, good.into(), "{column}");
+            assert_eq!(
+                store.held(owner).await.expect("an answer").len(),
+                2,
+                "nobody holds what nobody can run"
+            );
+            assert!(store.claim_due(10, &[], owner, now).await.expect("an answer").is_empty());
+            if column == "usage" {
+                let ended = store.execution(bad).await.expect("an answer").expect("it can be shown");
+                let error = ended.error.expect("an error");
+                assert_eq!(
+                    (ended.status, error.code, error.retryable),
+                    (ExecutionStatus::Failed, ErrorCode::Crashed, false)
+                );
+                assert!(error.message.contains("usage"), "{}", error.message);
+            }
+        }
+    }
+    let counts = database.contents().await;
+    let statuses = String::from_utf8_lossy(&counts["executions.status"]).into_owned();
+    assert_eq!(statuses.matches("failed").count(), 4, "each of them has ended: {statuses}");
 }

@@ -2,22 +2,27 @@
 
 use serde::Serialize;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::Stamp;
 use crate::model::{Agent, AgentId, AgentSpec, AgentStatus, LlmConfig, RetryPolicy, TenantId, Trigger};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Agent)]
 pub struct AgentView {
     agent_id: AgentId,
     tenant_id: TenantId,
+    #[schema(minimum = 1)]
     version: i32,
     name: String,
     status: AgentStatus,
     system_prompt: String,
     llm_config: LlmConfig,
+    #[schema(required)]
     trigger: Option<Trigger>,
     retry: RetryPolicy,
     timeout_seconds: u32,
+    #[schema(required)]
     webhook_url: Option<String>,
     created_at: Stamp,
     updated_at: Stamp,
@@ -47,14 +52,17 @@ pub fn agent(agent: Agent, public_url: &Url, webhook_secret: Option<String>) -> 
 }
 
 /// A version as it was: what the agent's owner can change, and nothing that changes without a version.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentVersion)]
 pub struct AgentVersionView {
     agent_id: AgentId,
+    #[schema(minimum = 1)]
     version: i32,
     name: String,
     status: AgentStatus,
     system_prompt: String,
     llm_config: LlmConfig,
+    #[schema(required)]
     trigger: Option<Trigger>,
     retry: RetryPolicy,
     timeout_seconds: u32,

@@ -1,19 +1,23 @@
 //! API keys as the API shows them: the text once, to whoever made it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Stamp;
 use crate::model::{ApiKey, ApiKeyId, KeyRole, TenantId};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
 pub struct ApiKeyView {
     key_id: ApiKeyId,
     /// Shown once, by the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     role: KeyRole,
+    #[schema(required)]
     tenant_id: Option<TenantId>,
     name: String,
+    #[schema(required)]
     hint: Option<String>,
     created_at: Stamp,
 }

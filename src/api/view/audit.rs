@@ -4,34 +4,42 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Stamp;
 use crate::model::{ApiKeyId, AuditAction, AuditEntry, AuditId, KeyRole, TenantId};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct AuditView {
     audit_id: AuditId,
     at: Stamp,
     action: AuditAction,
+    #[schema(required)]
     tenant_id: Option<TenantId>,
     subject: SubjectView,
     actor: ActorView,
+    #[schema(required)]
     request_id: Option<Uuid>,
     detail: Map<String, Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditSubject)]
 struct SubjectView {
     r#type: &'static str,
     id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditActor)]
 struct ActorView {
+    #[schema(required)]
     key_id: Option<ApiKeyId>,
     name: String,
     role: KeyRole,
+    #[schema(required, value_type = Option<String>)]
     address: Option<IpAddr>,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::{Stamp, stamp};
 use crate::model::{
@@ -9,7 +10,8 @@ use crate::model::{
     KeySource, TenantId, Trace, Usage,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Execution)]
 pub struct ExecutionView {
     execution_id: ExecutionId,
     agent_id: AgentId,
@@ -17,24 +19,37 @@ pub struct ExecutionView {
     tenant_id: TenantId,
     run: i32,
     source: ExecutionSource,
+    #[schema(required)]
     replay_of: Option<ExecutionId>,
     status: ExecutionStatus,
+    #[schema(required)]
     error: Option<ExecutionError>,
+    #[schema(required)]
     model: Option<String>,
+    #[schema(required)]
     key_source: Option<KeySource>,
+    #[schema(required)]
     usage: Option<Usage>,
+    #[schema(required)]
     cost_usd: Option<f64>,
     timing: TimingView,
+    #[schema(required)]
     due_at: Option<Stamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Timing)]
 struct TimingView {
     received_at: Stamp,
+    #[schema(required)]
     started_at: Option<Stamp>,
+    #[schema(required)]
     finished_at: Option<Stamp>,
+    #[schema(required)]
     queue_ms: Option<i64>,
+    #[schema(required)]
     llm_ms: Option<i64>,
+    #[schema(required)]
     total_ms: Option<i64>,
 }
 
@@ -66,25 +81,35 @@ pub fn execution(execution: Execution) -> ExecutionView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Trace)]
 pub struct TraceView {
     #[serde(flatten)]
     execution: ExecutionView,
+    #[schema(required, value_type = serde_json::Value)]
     input: Option<Box<RawValue>>,
+    #[schema(required)]
     output: Option<String>,
     attempts: Vec<AttemptView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptView {
+    #[schema(minimum = 1)]
     number: i32,
     run: i32,
     started_at: Stamp,
+    #[schema(required)]
     finished_at: Option<Stamp>,
     key_source: KeySource,
+    #[schema(required)]
     status_code: Option<i32>,
+    #[schema(required)]
     error: Option<ExecutionError>,
+    #[schema(required)]
     usage: Option<Usage>,
+    #[schema(required)]
     cost_usd: Option<f64>,
     llm_call_id: String,
     model: String,

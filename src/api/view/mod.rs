@@ -9,21 +9,44 @@ mod tenant;
 mod webhook_secret;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::Time;
 
-pub use agent::{AgentView, agent, agent_version};
-pub use api_key::api_key;
-pub use audit::audit;
-pub use execution::{ExecutionView, execution, trace};
+pub use agent::{AgentVersionView, AgentView, agent, agent_version};
+pub use api_key::{ApiKeyView, api_key};
+pub use audit::{AuditView, audit};
+pub use execution::{ExecutionView, TraceView, execution, trace};
 pub use rehearsal::{Rehearsal, RehearsalView, rehearsal};
-pub use tenant::{tenant, tenant_warned};
-pub use webhook_secret::{rotated, secret};
+pub use tenant::{TenantView, tenant, tenant_warned};
+pub use webhook_secret::{RotatedView, SecretList, rotated, secret};
+
+/// What a [`crate::web::Page`] of these views looks like, for the API's document.
+macro_rules! pages {
+    ($($page:ident { $items:ident: $view:ty })*) => { $(
+        #[derive(ToSchema)]
+        #[allow(dead_code, reason = "the answer is made by `Page`")]
+        pub struct $page {
+            $items: Vec<$view>,
+            /// `cursor` of the next page; `null` on the last.
+            #[schema(required)]
+            next_cursor: Option<String>,
+        }
+    )* };
+}
+
+pages! {
+    TenantPage { tenants: TenantView }
+    AgentPage { agents: AgentView }
+    AgentVersionPage { versions: AgentVersionView }
+    ApiKeyPage { keys: ApiKeyView }
+    AuditPage { audit: AuditView }
+}
 
 /// A time as the contract writes it: RFC 3339, UTC, milliseconds.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(into = "String")]
-#[derive(Clone, Copy)]
+#[schema(value_type = String, format = DateTime, example = "2026-01-31T12:00:00.000Z")]
 pub struct Stamp(pub Time);
 
 impl From<Stamp> for String {

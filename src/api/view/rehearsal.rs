@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::llm;
-use crate::model::{Agent, AgentId, ExecutionError, KeySource};
+use crate::model::{Agent, AgentId, ErrorCode, ExecutionError, KeySource};
 use crate::web::ApiError;
 
 /// What was found out.
@@ -25,7 +26,8 @@ pub struct Rehearsal<'a> {
     pub pays: Result<KeySource, ExecutionError>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DryRun)]
 pub struct RehearsalView {
     dry_run: bool,
     agent_id: AgentId,
@@ -33,42 +35,53 @@ pub struct RehearsalView {
     /// `accepted`, `rejected`.
     verdict: &'static str,
     /// The code of the refusal.
+    #[schema(required)]
     reason: Option<&'static str>,
+    #[schema(required)]
     detail: Option<String>,
     schema: SchemaView,
+    #[schema(required)]
     prompt: Option<PromptView>,
     model: String,
     /// `tenant`, `platform`, `none`.
     key_source: &'static str,
     /// What would end the execution before its first call.
+    #[schema(required)]
     error: Option<ErrorView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DryRunSchema)]
 struct SchemaView {
     /// Whether there is one; without one any JSON is taken.
     configured: bool,
     /// `null`: the payload is not the JSON that could be checked.
+    #[schema(required)]
     valid: Option<bool>,
+    /// Where it does not match, as ingress says it.
+    #[schema(value_type = Vec<Object>)]
     errors: Vec<Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DryRunPrompt)]
 struct PromptView {
     messages: Vec<MessageView>,
     marker: String,
     note: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DryRunMessage)]
 struct MessageView {
     role: &'static str,
     content: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DryRunError)]
 struct ErrorView {
-    code: crate::model::ErrorCode,
+    code: ErrorCode,
     message: String,
 }
 

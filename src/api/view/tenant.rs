@@ -1,18 +1,24 @@
 //! A tenant as the API shows it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Stamp;
-use crate::model::{FallbackReason, KeyPolicy, Tenant, TenantId};
+use crate::model::{FallbackReason, KeyPolicy, Tenant, TenantId, null_schema};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tenant)]
 pub struct TenantView {
     tenant_id: TenantId,
+    #[schema(required)]
     name: Option<String>,
     key_policy: KeyPolicy,
     fallback_on: Vec<FallbackReason>,
+    #[schema(required)]
     allowed_models: Option<Vec<String>>,
+    #[schema(required, schema_with = null_schema)]
     rate_limit: (),
+    #[schema(required, schema_with = null_schema)]
     concurrency: (),
     llm_key: LlmKeyView,
     created_at: Stamp,
@@ -22,7 +28,8 @@ pub struct TenantView {
     warnings: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LlmKey)]
 struct LlmKeyView {
     configured: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

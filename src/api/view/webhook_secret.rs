@@ -1,17 +1,21 @@
 //! Webhook secrets as the API shows them: masked, but where somebody asked for the text and may have it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Stamp, stamp};
 use crate::model::{SecretEncoding, SecretId, Time, WebhookSecret};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookSecret)]
 pub struct SecretView {
     secret_id: SecretId,
     webhook_secret: String,
     secret_encoding: SecretEncoding,
     created_at: Stamp,
+    #[schema(required)]
     expires_at: Option<Stamp>,
+    #[schema(required)]
     last_used_at: Option<Stamp>,
 }
 
@@ -26,7 +30,8 @@ pub fn secret(secret: WebhookSecret, text: String, last_used_at: Option<Time>) -
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedSecret)]
 pub struct RotatedView<'a> {
     webhook_secret: &'a str,
     secret_id: SecretId,
@@ -34,4 +39,11 @@ pub struct RotatedView<'a> {
 
 pub fn rotated(secret_id: SecretId, webhook_secret: &str) -> RotatedView<'_> {
     RotatedView { webhook_secret, secret_id }
+}
+
+/// The answer around [`SecretView`]s.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookSecrets)]
+pub struct SecretList {
+    pub secrets: Vec<SecretView>,
 }

@@ -93,7 +93,7 @@ impl Demo {
         let (start, id) = (Instant::now(), text(&answer["execution_id"]));
         loop {
             let execution = api.get(&["executions", &id], &[]).await?;
-            if matches!(execution.json["status"].as_str(), Some("success" | "failed")) {
+            if matches!(execution.json["status"].as_str(), Some("success" | "failed" | "cancelled")) {
                 return Ok(execution.text);
             }
             if start.elapsed() > PATIENCE {

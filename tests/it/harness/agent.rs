@@ -4,7 +4,7 @@ use agenthook::model::{SchemeName, SecretEncoding};
 use agenthook::signature::{Scheme, SigningKey};
 use serde_json::{Value, json};
 
-use super::{ADMIN_KEY, Server};
+use super::{ADMIN_KEY, Server, hold_against};
 
 /// An agent and its secret.
 #[derive(Clone)]
@@ -143,7 +143,10 @@ impl Agent {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Answer::of(request.send().await.expect("the server answers")).await
+        let answer = Answer::of(request.send().await.expect("the server answers")).await;
+        let path = self.webhook_url.find("/webhook/").map_or("", |start| &self.webhook_url[start..]);
+        hold_against("POST", path, &answer);
+        answer
     }
 }
 

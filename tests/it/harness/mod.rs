@@ -3,6 +3,7 @@
 
 mod agent;
 mod database;
+mod document;
 mod fleet;
 mod hook;
 mod llm;
@@ -32,6 +33,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use agent::{Agent, Answer, sign};
 pub use database::{Database, env};
+pub use document::{DOCUMENT, hold_against, matches};
 pub use fleet::Fleet;
 pub use hook::{accept, accept_many, accept_of};
 pub use llm::{Llm, completion, completion_body, error, key_of};
@@ -194,15 +196,17 @@ impl Server {
 
     /// Asks as anybody, with any body.
     pub async fn ask(&self, method: &str, path: &str, key: Option<&str>, body: Option<String>) -> Answer {
-        let method = method.parse().expect("a method");
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        let verb = method.parse().expect("a method");
+        let mut request = self.http.request(verb, format!("{}{path}", self.url));
         if let Some(key) = key {
             request = request.bearer_auth(key);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
-        Answer::of(request.send().await.expect("the server answers")).await
+        let answer = Answer::of(request.send().await.expect("the server answers")).await;
+        hold_against(method, path, &answer);
+        answer
     }
 
     /// `GET`, which must succeed.
