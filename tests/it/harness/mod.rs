@@ -226,6 +226,13 @@ impl Server {
         self.expect(201, "POST", "/api/v1/tenants", Some(fields)).await
     }
 
+    /// Makes an API key of this role in this tenant; its text.
+    pub async fn key(&self, role: &str, tenant_id: &str) -> String {
+        let wanted = json!({"role": role, "tenant_id": tenant_id, "name": format!("{role} of {tenant_id}")});
+        let made = self.expect(201, "POST", "/api/v1/keys", Some(wanted)).await;
+        made["key"].as_str().expect("a key").to_owned()
+    }
+
     /// Gives a tenant an LLM key of its own.
     pub async fn set_llm_key(&self, tenant_id: &str, key: &str) -> Value {
         let path = format!("/api/v1/tenants/{tenant_id}/llm-key");
