@@ -110,7 +110,7 @@ async fn what_litellm_says_of_a_key_decides() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_key_leaves_the_earlier_one_and_no_trace_in_the_log() {
-    let server = with(&[]).await;
+    let server = with(&[(INFO, ResponseTemplate::new(404))]).await;
     let saved = server.set_llm_key("acme", "sk-of-before-0123456789abcd").await;
     assert!(
         saved["warnings"][0].as_str().is_some_and(|said| said.contains("could not be checked")),

@@ -53,6 +53,7 @@ impl Llm {
             says: Says(Arc::new(Mutex::new(Box::new(completion("triaged"))))),
             pages: Pages::default(),
         };
+        llm.answers_get("/key/info", ResponseTemplate::new(200).set_body_json(json!({"info": {}})));
         let calls = Mock::given(method("POST")).and(path("/v1/chat/completions"));
         calls.respond_with(llm.says.clone()).mount(&llm.server).await;
         Mock::given(method("GET")).respond_with(llm.pages.clone()).mount(&llm.server).await;
@@ -84,7 +85,8 @@ impl Llm {
         all.into_iter().filter(|request| request.url.path() == path).collect()
     }
 
-    /// From now on a GET of this path is answered like this; of any other it is a 404.
+    /// From now on a GET of this path is answered like this. At first every key is known to `/key/info`, and all else
+    /// is a 404.
     pub fn answers_get(&self, path: &str, answer: ResponseTemplate) {
         self.pages.0.lock().expect("nobody panicked").insert(path.to_owned(), answer);
     }
