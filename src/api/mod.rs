@@ -1,6 +1,7 @@
 //! The management API, a file per noun. Handlers say what happens; the store says how.
 
 mod agent_request;
+pub mod agent_versions;
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
@@ -9,6 +10,7 @@ pub mod executions;
 mod query;
 pub mod tenants;
 pub mod timeline;
+pub mod trials;
 mod view;
 pub mod webhook_secrets;
 

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{id, through, view};
 use crate::app::{App, llm_key_owner};
+use crate::llm::KeyStanding;
 use crate::model::{
     AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, LlmKey, Tenant, TenantId, null_schema,
 };
@@ -303,8 +304,17 @@ pub async fn set_llm_key(
             format!("must be a LiteLLM key: 1 to {MAX_KEY_BYTES} printable characters without spaces");
         return Err(ApiError::field("/key", message));
     }
+    let warnings = match app.llm.key_standing(&key).await {
+        KeyStanding::Valid => Vec::new(),
+        KeyStanding::Limited(why) => vec![format!("the key is valid and was saved, but {why}")],
+        KeyStanding::Unknown(why) => vec![format!("the key was saved, but could not be checked: {why}")],
+        KeyStanding::Refused(why) => {
+            return Err(ApiError::field("/key", format!("is not valid, so it was not saved: {why}")));
+        }
+    };
     let sealed = app.cipher.seal(&llm_key_owner(&tenant_id), &key);
-    change_llm_key(app, &writer, tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await
+    let tenant = change_llm_key(app, &writer, tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await?;
+    Ok(HttpResponse::Ok().json(view::tenant_warned(tenant, warnings)))
 }
 
 /// Remove a tenant's LLM key
@@ -319,7 +329,8 @@ pub async fn remove_llm_key(
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let tenant_id = find(&app, &caller, &path).await?.tenant_id;
-    change_llm_key(app, &caller.writer()?, tenant_id, None).await
+    let tenant = change_llm_key(app, &caller.writer()?, tenant_id, None).await?;
+    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
 }
 
 async fn change_llm_key(
@@ -327,7 +338,7 @@ async fn change_llm_key(
     writer: &Writer<'_>,
     tenant_id: TenantId,
     key: Option<LlmKey>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Tenant, ApiError> {
     let action = if key.is_some() { AuditAction::LlmKeySet } else { AuditAction::LlmKeyRemoved };
     let entry = writer.does(action, &tenant_id, app.clock.now()).of(&tenant_id);
     let changed = {
@@ -337,8 +348,7 @@ async fn change_llm_key(
     if !through(&app, Change::Tenant(tenant_id.clone()), changed).await?? {
         return Err(ApiError::not_found());
     }
-    let tenant = app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)?;
-    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
+    app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
 }
 
 /// The tenant with this id, if the caller may know of it.
