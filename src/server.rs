@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{
-    agent_versions, agents, api_keys, audit, execution_actions, executions, tenants, timeline, trials,
-    webhook_secrets,
+    agent_versions, agents, api_keys, audit, execution_actions, executions, llm_keys, tenants, timeline,
+    trials, webhook_secrets,
 };
 use crate::app::{App, Role, StartError};
 use crate::health;
@@ -60,7 +60,7 @@ routes! {
         "/api/v1/tenants" => { get: tenants::list, post: tenants::create };
         "/api/v1/tenants/{tenant_id}" => { get: tenants::get, patch: tenants::update, delete: tenants::delete };
         "/api/v1/tenants/{tenant_id}/llm-key" => {
-            put: tenants::set_llm_key, delete: tenants::remove_llm_key
+            put: llm_keys::set, delete: llm_keys::remove
         };
         "/api/v1/agents" => { get: agents::list, post: agents::create };
         "/api/v1/agents/{agent_id}" => { get: agents::get, patch: agents::update, delete: agents::delete };

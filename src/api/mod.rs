@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod execution_actions;
 pub mod executions;
+pub mod llm_keys;
 mod query;
 pub mod tenants;
 pub mod timeline;

@@ -51,7 +51,7 @@ const SECOND_ADDRESSES: [(&str, &str); 3] = [
         api::executions::list, api::executions::get, api::timeline::get,
         api::execution_actions::cancel, api::execution_actions::retry, api::execution_actions::replay,
         api::tenants::list, api::tenants::create, api::tenants::get, api::tenants::update, api::tenants::delete,
-        api::tenants::set_llm_key, api::tenants::remove_llm_key,
+        api::llm_keys::set, api::llm_keys::remove,
         api::api_keys::list, api::api_keys::create, api::api_keys::delete,
         api::audit::list,
         health::healthz, health::readyz,
