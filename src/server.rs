@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{
-    agents, api_keys, audit, execution_actions, executions, tenants, timeline, webhook_secrets,
+    agent_versions, agents, api_keys, audit, execution_actions, executions, llm_keys, tenants, timeline,
+    trials, webhook_secrets,
 };
 use crate::app::{App, Role, StartError};
 use crate::health;
@@ -59,7 +60,7 @@ routes! {
         "/api/v1/tenants" => { get: tenants::list, post: tenants::create };
         "/api/v1/tenants/{tenant_id}" => { get: tenants::get, patch: tenants::update, delete: tenants::delete };
         "/api/v1/tenants/{tenant_id}/llm-key" => {
-            put: tenants::set_llm_key, delete: tenants::remove_llm_key
+            put: llm_keys::set, delete: llm_keys::remove
         };
         "/api/v1/agents" => { get: agents::list, post: agents::create };
         "/api/v1/agents/{agent_id}" => { get: agents::get, patch: agents::update, delete: agents::delete };
@@ -70,6 +71,14 @@ routes! {
         "/api/v1/agents/{agent_id}/webhook-secret/rotate" | "/api/agents/{agent_id}/webhook-secret/rotate" => {
             post: webhook_secrets::rotate
         };
+        // Below `rotate`, which is no id.
+        "/api/v1/agents/{agent_id}/webhook-secret/{secret_id}"
+            | "/api/agents/{agent_id}/webhook-secret/{secret_id}" => {
+            delete: webhook_secrets::revoke
+        };
+        "/api/v1/agents/{agent_id}/versions" => { get: agent_versions::list };
+        "/api/v1/agents/{agent_id}/versions/{version}" => { get: agent_versions::get };
+        "/api/v1/agents/{agent_id}/test" => { post: trials::run };
         "/api/v1/keys" => { get: api_keys::list, post: api_keys::create };
         "/api/v1/keys/{key_id}" => { delete: api_keys::delete };
         "/api/v1/executions" => { get: executions::list };

@@ -1,14 +1,17 @@
 //! The management API, a file per noun. Handlers say what happens; the store says how.
 
 mod agent_request;
+pub mod agent_versions;
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
 pub mod execution_actions;
 pub mod executions;
+pub mod llm_keys;
 mod query;
 pub mod tenants;
 pub mod timeline;
+pub mod trials;
 mod view;
 pub mod webhook_secrets;
 

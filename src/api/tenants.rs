@@ -1,18 +1,17 @@
-//! Tenants, and the LLM keys that they bring.
+//! Tenants: whose agents, whose data, whose rules.
 
 use actix_web::{HttpResponse, web};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{id, through, view};
-use crate::app::{App, llm_key_owner};
+use crate::app::App;
 use crate::model::{
-    AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, LlmKey, Tenant, TenantId, null_schema,
+    AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, Tenant, TenantId, null_schema,
 };
 use crate::store;
-use crate::web::{ApiError, Body, Caller, Code, Page, Scope, Writer, from_value, limit};
+use crate::web::{ApiError, Body, Caller, Code, Page, Scope, from_value, limit};
 
 /// How often a change is made anew because another one came first.
 const RACES: usize = 50;
@@ -20,9 +19,6 @@ const RACES: usize = 50;
 const MAX_NAME_CHARS: usize = 200;
 /// Models in `allowed_models`, at most.
 const MAX_MODELS: usize = 1000;
-/// Longest LLM key, in bytes.
-const MAX_KEY_BYTES: usize = 1000;
-
 /// A new tenant.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,16 +64,6 @@ struct Patch {
     #[serde(default, rename = "concurrency")]
     #[schema(schema_with = null_schema)]
     _concurrency: Option<Never>,
-}
-
-/// A LiteLLM key.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = LlmKeySet)]
-struct Key {
-    #[schema(value_type = String, write_only, min_length = 1, max_length = 1000, pattern = "^[!-~]+$")]
-    #[schema(example = "sk-0123456789abcdefwxyz")]
-    key: SecretString,
 }
 
 /// The list's query string.
@@ -279,80 +265,11 @@ pub async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Set a tenant's LLM key
-///
-/// It is stored encrypted and never shown again.
-#[utoipa::path(
-    put, path = "/api/v1/tenants/{tenant_id}/llm-key", tag = "tenants", operation_id = "set_llm_key",
-    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
-    request_body(content = Key, example = json!({"key": "sk-0123456789abcdefwxyz"})),
-    responses((status = 200, description = "The tenant.", body = view::TenantView))
-)]
-pub async fn set_llm_key(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-    body: Body,
-) -> Result<HttpResponse, ApiError> {
-    let tenant_id = find(&app, &caller, &path).await?.tenant_id;
-    let writer = caller.writer()?;
-    let Key { key } = body.parse()?;
-    let text = key.expose_secret();
-    if text.is_empty() || text.len() > MAX_KEY_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let message =
-            format!("must be a LiteLLM key: 1 to {MAX_KEY_BYTES} printable characters without spaces");
-        return Err(ApiError::field("/key", message));
-    }
-    let sealed = app.cipher.seal(&llm_key_owner(&tenant_id), &key);
-    change_llm_key(app, &writer, tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await
-}
-
-/// Remove a tenant's LLM key
-#[utoipa::path(
-    delete, path = "/api/v1/tenants/{tenant_id}/llm-key", tag = "tenants", operation_id = "remove_llm_key",
-    params(("tenant_id" = TenantId, Path, description = "The tenant.")),
-    responses((status = 200, description = "The tenant.", body = view::TenantView))
-)]
-pub async fn remove_llm_key(
-    caller: Caller,
-    app: web::Data<App>,
-    path: web::Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    let tenant_id = find(&app, &caller, &path).await?.tenant_id;
-    change_llm_key(app, &caller.writer()?, tenant_id, None).await
-}
-
-async fn change_llm_key(
-    app: web::Data<App>,
-    writer: &Writer<'_>,
-    tenant_id: TenantId,
-    key: Option<LlmKey>,
-) -> Result<HttpResponse, ApiError> {
-    let action = if key.is_some() { AuditAction::LlmKeySet } else { AuditAction::LlmKeyRemoved };
-    let entry = writer.does(action, &tenant_id, app.clock.now()).of(&tenant_id);
-    let changed = {
-        let (app, tenant_id) = (app.clone(), tenant_id.clone());
-        async move { app.store.set_llm_key(&tenant_id, key.as_ref(), &entry).await }
-    };
-    if !through(&app, Change::Tenant(tenant_id.clone()), changed).await?? {
-        return Err(ApiError::not_found());
-    }
-    let tenant = app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)?;
-    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
-}
-
 /// The tenant with this id, if the caller may know of it.
-async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<Tenant, ApiError> {
+pub(super) async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<Tenant, ApiError> {
     let tenant_id = id(tenant_id)?;
     caller.sees(&tenant_id)?;
     app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
-}
-
-/// `sk-…wxyz`, or less of a key that is too short to show four characters of.
-fn hint(key: &str) -> String {
-    let start = if key.starts_with("sk-") { "sk-" } else { "" };
-    let end = if key.len() >= 16 { &key[key.len() - 4..] } else { "" };
-    format!("{start}…{end}")
 }
 
 fn default_fallback() -> Vec<FallbackReason> {

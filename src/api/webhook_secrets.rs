@@ -6,10 +6,10 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::agent_request::SecretMaker;
-use super::{agents, through, view};
+use super::{agents, id, through, view};
 use crate::app::{App, secret_owner};
-use crate::model::{AgentId, AuditAction, Change, Time, WebhookSecret};
-use crate::store::{self, Rotated, Rotation};
+use crate::model::{AgentId, AuditAction, Change, SecretId, Time, WebhookSecret};
+use crate::store::{self, Revoked, Rotated, Rotation};
 use crate::web::{ApiError, Body, Caller, Code, IfMatch};
 
 /// Characters of a masked secret that are shown: enough to tell two apart.
@@ -134,6 +134,7 @@ pub async fn rotate(
         let rotation = Rotation { secret, earlier_until, at_most: MAX_LIVE };
         let entry = writer.does(AuditAction::WebhookSecretRotated, agent_id, now).of(&agent.tenant_id);
         let entry = entry.with("secret_id", secret_id.to_string()).with("overlap_seconds", overlap);
+        let entry = entry.with("version", agent.version + 1);
         let rotated = {
             let app = app.clone();
             async move { app.store.rotate_secret(&agent, &rotation, &entry).await }
@@ -150,6 +151,62 @@ pub async fn rotate(
                         "{MAX_LIVE} secrets of this agent verify already: wait until one of them ends, or rotate \
                          with \"overlap_seconds\": 0, which ends them all"
                     );
+                    return Err(ApiError::new(Code::Conflict, detail));
+                }
+            },
+        }
+    }
+    Err(store::Error::Conflict.into())
+}
+
+/// Revoke one webhook secret
+///
+/// It verifies nothing any more; within a second that holds in every process. The last one that verifies stays: rotate
+/// instead. Like every change it makes a new version of the agent.
+#[utoipa::path(
+    delete, path = "/api/v1/agents/{agent_id}/webhook-secret/{secret_id}", tag = "agents",
+    operation_id = "revoke_webhook_secret",
+    params(
+        ("agent_id" = AgentId, Path, description = "The agent."),
+        ("secret_id" = SecretId, Path, description = "The secret."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")
+    ),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 409, description = "conflict"),
+        (status = 412, description = "version_mismatch")
+    )
+)]
+pub async fn revoke(
+    caller: Caller,
+    app: web::Data<App>,
+    path: web::Path<(String, String)>,
+    if_match: IfMatch,
+) -> Result<HttpResponse, ApiError> {
+    let (agent, secret_id) = path.into_inner();
+    let mut agent = agents::find(&app, &caller, &agent).await?;
+    let (writer, agent_id) = (caller.writer()?, agent.agent_id);
+    let secret_id: SecretId = id(&secret_id)?;
+    for _ in 0..agents::RACES {
+        if_match.check(agent.version)?;
+        let entry = writer.does(AuditAction::WebhookSecretRevoked, agent_id, app.clock.now());
+        let entry = entry.of(&agent.tenant_id).with("secret_id", secret_id.to_string());
+        let entry = entry.with("version", agent.version + 1);
+        let revoked = {
+            let app = app.clone();
+            async move { app.store.revoke_secret(&agent, secret_id, &entry).await }
+        };
+        match through(&app, Change::Agent(agent_id), revoked).await? {
+            Err(store::Error::Conflict) => agent = agents::find(&app, &caller, &agent_id.to_string()).await?,
+            revoked => match revoked? {
+                Revoked::Done => {
+                    tracing::info!(%agent_id, %secret_id, "webhook secret revoked");
+                    return Ok(HttpResponse::NoContent().finish());
+                }
+                Revoked::Missing => return Err(ApiError::not_found()),
+                Revoked::Last => {
+                    let detail = "it is the last secret of this agent that verifies, and without one nobody could \
+                                  send it anything: rotate instead, with \"overlap_seconds\": 0 if it has leaked";
                     return Err(ApiError::new(Code::Conflict, detail));
                 }
             },

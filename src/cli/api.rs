@@ -106,13 +106,35 @@ impl Api {
         self.ask(self.request(method, path).json(body)).await
     }
 
+    /// The same, only if the thing is still at this version.
+    pub(super) async fn write_if(
+        &self,
+        version: Option<i32>,
+        method: Method,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<Answer, Failure> {
+        self.ask(only_if(version, self.request(method, path)).json(body)).await
+    }
+
+    /// Sends JSON as it is written: nothing of its numbers and names is lost.
+    pub(super) async fn post_text(&self, path: &[&str], json: String) -> Result<Answer, Failure> {
+        let request = self.request(Method::POST, path).header("Content-Type", "application/json");
+        self.ask(request.body(json)).await
+    }
+
     /// `/readyz` of this process, which is given so long to answer.
     pub(super) async fn ready(&self, patience: Duration) -> Result<Answer, Failure> {
         self.ask(self.http.get(self.url(&["readyz"])).timeout(patience)).await
     }
 
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, Failure> {
-        self.ask(self.request(Method::DELETE, path)).await
+        self.delete_if(None, path).await
+    }
+
+    /// The same, only if the thing is still at this version.
+    pub(super) async fn delete_if(&self, version: Option<i32>, path: &[&str]) -> Result<Answer, Failure> {
+        self.ask(only_if(version, self.request(Method::DELETE, path))).await
     }
 
     /// A request to this path below `/api/v1`.
@@ -190,6 +212,14 @@ impl Answer {
             true => output::print(&self.text),
             false => output::print(people(&self.json)),
         }
+    }
+}
+
+/// `If-Match`: somebody else's change must not be undone unseen.
+fn only_if(version: Option<i32>, request: RequestBuilder) -> RequestBuilder {
+    match version {
+        Some(version) => request.header("If-Match", format!("\"{version}\"")),
+        None => request,
     }
 }
 

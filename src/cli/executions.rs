@@ -123,14 +123,14 @@ impl Executions {
                 let told = |answer: &Value| {
                     format!("run {} of {} is queued", field(answer, "/run"), field(answer, "/execution_id"))
                 };
-                begun(&api, &answer, &wait, json, told).await
+                wait.begun(&api, &answer, json, told).await
             }
             What::Replay { execution_id, agent_version, wait } => {
                 let body =
                     agent_version.map_or_else(|| json!({}), |version| json!({ "agent_version": version }));
                 let answer = act(&api, execution_id, "replay", &body).await?;
                 let told = |answer: &Value| format!("{} is queued", field(answer, "/execution_id"));
-                begun(&api, &answer, &wait, json, told).await
+                wait.begun(&api, &answer, json, told).await
             }
         }
     }
@@ -138,25 +138,6 @@ impl Executions {
 
 async fn act(api: &Api, id: ExecutionId, action: &str, body: &Value) -> Result<Answer, Failure> {
     api.write(Method::POST, &["executions", &id.to_string(), action], body).await
-}
-
-/// Something runs now: shows its end, or says what it is.
-async fn begun(
-    api: &Api,
-    answer: &Answer,
-    wait: &WaitArgs,
-    json: bool,
-    told: impl Fn(&Value) -> String,
-) -> Result<(), Failure> {
-    let id = field(&answer.json, "/execution_id");
-    if wait.wait {
-        return wait.show(api, &id, json).await;
-    }
-    answer.show(json, told)?;
-    if !json {
-        anstream::eprintln!("show it: agenthook executions show {id}");
-    }
-    Ok(())
 }
 
 fn row(execution: &Value) -> [String; 9] {

@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! `tenant`, `agent`, `key` and `executions` talk to a running server over its HTTP API, so they work from
+//! `tenant`, `agent`, `key`, `executions` and `audit` talk to a running server over its HTTP API, so they work from
 //! anywhere and see what every other client sees. `sign` and `verify` need nothing but the bytes. Tables
 //! are for people and `--json` is for programs: it prints the server's own JSON. Exit codes: 0 done, 1 a
 //! fault or a negative result, 2 wrong usage or a wrong setting, told in one line.
@@ -8,6 +8,8 @@
 mod agent;
 mod api;
 mod api_key;
+mod audit;
+mod completions;
 mod curl;
 mod doctor;
 mod executions;
@@ -59,11 +61,13 @@ enum Command {
     Agent(agent::Agent),
     Key(api_key::ApiKey),
     Executions(executions::Executions),
+    Audit(audit::Audit),
     Sign(sign::Sign),
     Verify(verify::Verify),
     Send(send::Send),
     Doctor(Box<doctor::Doctor>),
     Openapi(openapi::OpenApi),
+    Completions(completions::Completions),
 }
 
 /// Runs the command that the process was started with.
@@ -84,11 +88,13 @@ pub async fn run() -> ExitCode {
         Command::Agent(command) => command.run().await,
         Command::Key(command) => command.run().await,
         Command::Executions(command) => command.run().await,
+        Command::Audit(command) => command.run().await,
         Command::Sign(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Send(command) => command.run().await,
         Command::Doctor(command) => command.run().await,
         Command::Openapi(command) => command.run(),
+        Command::Completions(command) => command.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

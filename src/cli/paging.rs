@@ -43,6 +43,17 @@ impl PageArgs {
         noun: &'static str,
         filter: &[(&str, Option<String>)],
     ) -> Result<Page, Failure> {
+        self.read_at(api, &[noun], noun, filter).await
+    }
+
+    /// The same for a list at another path.
+    pub(super) async fn read_at(
+        &self,
+        api: &Api,
+        path: &[&str],
+        noun: &'static str,
+        filter: &[(&str, Option<String>)],
+    ) -> Result<Page, Failure> {
         let next_cursor = self.cursor.clone();
         let mut page = Page { noun, items: Vec::new(), next_cursor, text: String::new(), answers: 0 };
         loop {
@@ -50,7 +61,7 @@ impl PageArgs {
             let paging = [("limit", self.limit.map(|n| n.to_string())), ("cursor", page.next_cursor.take())];
             let query: Vec<_> =
                 given.chain(paging).filter_map(|(name, value)| Some((name, value?))).collect();
-            let answer = api.get(&[noun], &query).await?;
+            let answer = api.get(path, &query).await?;
             page.add(answer.text).map_err(|error| {
                 Failure::Fault(format!("the server's list of {noun} cannot be read: {error}"))
             })?;

@@ -1,6 +1,6 @@
 //! `agenthook tenant …`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -68,13 +68,14 @@ Example: let the platform's key pay too when the tenant's budget is spent
     #[command(after_help = "\
 Examples:
   agenthook tenant set-llm-key acme --key-file acme.key
-  pass show acme/litellm | agenthook tenant set-llm-key acme --key-file -")]
+  pass show acme/litellm | agenthook tenant set-llm-key acme")]
     SetLlmKey {
         tenant_id: TenantId,
-        /// The key, sk-…; a shell keeps what you type, so better the variable or --key-file
-        #[arg(long, value_name = "KEY", env = "AGENTHOOK_TENANT_LLM_KEY", hide_env_values = true)]
+        // Never shown: arguments can be read by everybody on the machine. The variable is what it is for.
+        #[arg(long, hide = true, env = "AGENTHOOK_TENANT_LLM_KEY", hide_env_values = true)]
         key: Option<SecretString>,
-        /// A file that holds the key; `-` is standard input; goes before --key
+        /// A file that holds the key, sk-…; `-` is standard input [default: the variable AGENTHOOK_TENANT_LLM_KEY, else
+        /// standard input]
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
     },
@@ -152,16 +153,20 @@ impl Tenant {
                 let key = match (key_file, key) {
                     (Some(path), _) => input::secret(&path)?,
                     (None, Some(key)) => key,
-                    (None, None) => {
-                        return Err(Failure::Usage(
-                            "no key: set AGENTHOOK_TENANT_LLM_KEY, or give --key-file FILE or --key KEY"
-                                .into(),
-                        ));
-                    }
+                    (None, None) => input::secret(Path::new("-"))?,
                 };
+                if key.expose_secret().is_empty() {
+                    let ways = "no key: give --key-file FILE, or AGENTHOOK_TENANT_LLM_KEY, or pipe it in";
+                    return Err(Failure::Usage(ways.into()));
+                }
                 let path = ["tenants", tenant_id.as_str(), "llm-key"];
                 let answer = api.write(Method::PUT, &path, &json!({"key": key.expose_secret()})).await?;
-                answer.show(json, |_| format!("stored the LLM key of tenant {tenant_id}"))
+                answer.show(json, |_| format!("stored the LLM key of tenant {tenant_id}"))?;
+                let warnings = answer.json.pointer("/warnings").and_then(Value::as_array);
+                for warning in warnings.into_iter().flatten().filter(|_| !json) {
+                    anstream::eprintln!("warning: {}", field(warning, ""));
+                }
+                Ok(())
             }
             What::RemoveLlmKey { tenant_id } => {
                 let answer = api.delete(&["tenants", tenant_id.as_str(), "llm-key"]).await?;

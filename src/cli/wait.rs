@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 
-use super::api::Api;
+use super::api::{Answer, Api};
 use super::failure::Failure;
 use super::{output, trace};
 use crate::model::ExecutionStatus;
@@ -25,6 +25,25 @@ pub(super) struct WaitArgs {
 }
 
 impl WaitArgs {
+    /// Something runs now: shows its end, or says what it is.
+    pub(super) async fn begun(
+        &self,
+        api: &Api,
+        answer: &Answer,
+        json: bool,
+        told: impl Fn(&Value) -> String,
+    ) -> Result<(), Failure> {
+        let id = output::field(&answer.json, "/execution_id");
+        if self.wait {
+            return self.show(api, &id, json).await;
+        }
+        answer.show(json, told)?;
+        if !json {
+            anstream::eprintln!("show it: agenthook executions show {id}");
+        }
+        Ok(())
+    }
+
     /// Waits for the end of an execution and shows it.
     pub(super) async fn show(&self, api: &Api, execution: &str, json: bool) -> Result<(), Failure> {
         let ended = ended(api, execution, Duration::from_secs(self.wait_seconds)).await?;

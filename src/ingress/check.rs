@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
+use actix_web::web::Bytes;
 use tokio::sync::Semaphore;
 
-use super::raw::RawWebhook;
 use super::validate;
-use super::verify::Verified;
-use crate::app::Hook;
-use crate::schema::Mismatch;
+use crate::app::AgentEntry;
+use crate::schema::{Mismatch, PayloadSchema};
 use crate::web::{ApiError, Code};
 
 /// Bodies above this size, in bytes, are checked off the server's threads, and so are those that turn out to
@@ -28,35 +27,41 @@ impl Default for Checker {
 
 impl Checker {
     /// Refuses what is no JSON (400) or does not match the agent's schema (422).
-    pub async fn check(&self, raw: &RawWebhook, verified: &Verified) -> Result<(), ApiError> {
-        if raw.body.len() <= INLINE
-            && let Some(verdict) = quick_check(&raw.body, verified.hook())
+    pub async fn check(&self, body: &Bytes, agent: &Arc<AgentEntry>) -> Result<(), ApiError> {
+        let schema = schema_of(agent);
+        if body.len() <= INLINE
+            && let Some(verdict) = quick_check(body, schema)
         {
             return verdict;
         }
         let stopping = |_| ApiError::unavailable("the server is stopping; send it again");
         let turn = self.0.clone().acquire_owned().await.map_err(|_| stopping(()))?;
-        let (body, verified) = (raw.body.clone(), verified.clone());
+        let (body, agent) = (body.clone(), agent.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            check(&body, verified.hook())
+            check(&body, schema_of(&agent))
         });
         checked.await.map_err(|_| stopping(()))?
     }
 }
 
-fn check(body: &[u8], hook: &Hook) -> Result<(), ApiError> {
+/// What the agent's payloads must look like; an agent without a trigger takes any.
+fn schema_of(agent: &AgentEntry) -> Option<&PayloadSchema> {
+    agent.hook.as_ref()?.as_ref().ok()?.schema.as_ref()
+}
+
+fn check(body: &[u8], schema: Option<&PayloadSchema>) -> Result<(), ApiError> {
     let payload = parse(body)?;
-    hook.schema.as_ref().map_or(Ok(()), |schema| schema.check(&payload)).map_err(mismatch)
+    schema.map_or(Ok(()), |schema| schema.check(&payload)).map_err(mismatch)
 }
 
 /// As [`check`]; `None` if it would take longer than others should have to wait for this thread.
-fn quick_check(body: &[u8], hook: &Hook) -> Option<Result<(), ApiError>> {
+fn quick_check(body: &[u8], schema: Option<&PayloadSchema>) -> Option<Result<(), ApiError>> {
     let payload = match parse(body) {
         Ok(payload) => payload,
         Err(error) => return Some(Err(error)),
     };
-    let verdict = hook.schema.as_ref().map_or(Some(Ok(())), |schema| schema.quick_check(&payload))?;
+    let verdict = schema.map_or(Some(Ok(())), |schema| schema.quick_check(&payload))?;
     Some(verdict.map_err(mismatch))
 }
 

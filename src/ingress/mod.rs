@@ -16,7 +16,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{AgentEntry, App};
 use crate::model::{ExecutionId, NewExecution};
 use crate::store::Accepted;
 use crate::web::{ApiError, Code, RequestId};
@@ -24,6 +24,7 @@ use crate::web::{ApiError, Code, RequestId};
 pub use accept::Intake;
 use check::Checker;
 use raw::RawWebhook;
+pub use verify::active;
 
 /// What the front door keeps between requests.
 pub struct Ingress {
@@ -55,6 +56,17 @@ impl Ingress {
     #[must_use]
     pub fn new(app: Arc<App>, intake: Intake) -> Self {
         Self { app, intake, checker: Checker::default() }
+    }
+
+    /// What a hook with this payload would meet after its signature: for whoever tries an agent without one.
+    ///
+    /// # Errors
+    /// Those of a hook: 503 if nothing can be checked right now, 400, 422.
+    pub async fn check(&self, payload: &web::Bytes, agent: &Arc<AgentEntry>) -> Result<(), ApiError> {
+        if let Some(Err(_)) = &agent.hook {
+            return Err(verify::unusable());
+        }
+        self.checker.check(payload, agent).await
     }
 }
 
@@ -98,8 +110,8 @@ pub async fn receive(
     let hook =
         RawWebhook::read(&request, payload, &agent_id, app.clock.now(), app.settings.max_body_bytes).await?;
     let Some(verified) = verify::verify(app, &hook).await? else { return Ok(verify::refuse(&hook).await) };
-    let agent = verified.active_agent()?;
-    ingress.checker.check(&hook, &verified).await?;
+    let agent = verify::active(&verified.entry.agent)?;
+    ingress.checker.check(&hook.body, &verified.entry).await?;
     let delivery = delivery::of(verified.hook(), &hook);
     let execution_id = ExecutionId::new();
     let outcome = ingress

@@ -18,7 +18,7 @@ const BEAT: Duration = Duration::from_millis(20);
 /// Proof that the holder of one of the agent's secrets signed exactly these bytes.
 #[derive(Clone)]
 pub(super) struct Verified {
-    entry: Arc<AgentEntry>,
+    pub entry: Arc<AgentEntry>,
     /// The secret that signed.
     pub secret_id: SecretId,
 }
@@ -34,17 +34,18 @@ pub(super) async fn verify(app: &App, raw: &RawWebhook) -> Result<Option<Verifie
         let nobody = std::iter::empty::<(SecretId, _)>();
         return Ok(Scheme::of(SchemeName::default()).verify(nobody, raw, &raw.body).ok().and(None));
     };
-    let Some(Ok(hook)) = &entry.hook else {
-        return Err(ApiError::unavailable(
-            "this agent's webhooks cannot be checked right now; try again later",
-        ));
-    };
+    let Some(Ok(hook)) = &entry.hook else { return Err(unusable()) };
     let live = |key: &&HookKey| key.expires_at.is_none_or(|end| raw.received_at < end);
     let keys = hook.keys.iter().filter(live).map(|key| (key.secret_id, &key.key));
     let scheme = Scheme::of(hook.trigger.scheme);
     let signer = scheme.verify(keys, raw, &raw.body);
     let fits = raw.content_type().is_none_or(|value| scheme.takes_content_type(value));
     Ok(signer.ok().filter(|_| fits).map(|secret_id| Verified { secret_id, entry: entry.clone() }))
+}
+
+/// The answer where a stored secret or schema cannot be used.
+pub(super) fn unusable() -> ApiError {
+    ApiError::unavailable("this agent's webhooks cannot be checked right now; try again later")
 }
 
 /// The one answer to everybody who could not be verified.
@@ -63,13 +64,16 @@ impl Verified {
             _ => unreachable!("only a hook that could be used has verified anything"),
         }
     }
+}
 
-    /// The agent, if it takes webhooks now.
-    pub fn active_agent(&self) -> Result<&Agent, ApiError> {
-        match self.entry.agent.spec.status {
-            AgentStatus::Active => Ok(&self.entry.agent),
-            AgentStatus::Paused => Err(ApiError::new(Code::AgentNotActive, "the agent is paused")),
-            AgentStatus::Archived => Err(ApiError::new(Code::AgentNotActive, "the agent is archived")),
-        }
+/// The agent, if it takes webhooks now; else 403.
+///
+/// # Errors
+/// It is paused or archived.
+pub fn active(agent: &Agent) -> Result<&Agent, ApiError> {
+    match agent.spec.status {
+        AgentStatus::Active => Ok(agent),
+        AgentStatus::Paused => Err(ApiError::new(Code::AgentNotActive, "the agent is paused")),
+        AgentStatus::Archived => Err(ApiError::new(Code::AgentNotActive, "the agent is archived")),
     }
 }

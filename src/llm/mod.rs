@@ -9,6 +9,7 @@
 mod answer;
 mod classify;
 mod error;
+mod key_check;
 pub mod keys;
 pub mod prompt;
 mod scrub;
@@ -23,7 +24,8 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use error::{Billed, LlmError, SetupError};
-pub use wire::call_id_for;
+pub use key_check::KeyStanding;
+pub use wire::{Message, call_id_for, messages};
 
 use crate::model::{AgentId, Cost, ErrorCode, ExecutionId, LlmConfig, TenantId, Usage};
 use transport::Transport;

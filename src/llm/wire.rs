@@ -26,18 +26,27 @@ struct Body<'a> {
     messages: Vec<Message<'a>>,
 }
 
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
+/// One message of a call.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Message<'a> {
+    /// `system` or `user`.
+    pub role: &'static str,
+    /// Its text.
+    pub content: &'a str,
+}
+
+/// The messages of a call, as they go out.
+#[must_use]
+pub fn messages<'a>(system_prompt: &'a str, user_message: &'a str) -> Vec<Message<'a>> {
+    let system = Message { role: "system", content: system_prompt };
+    let user = Message { role: "user", content: user_message };
+    // An empty system message is refused by some providers; left out it means the same.
+    if system_prompt.is_empty() { vec![user] } else { vec![system, user] }
 }
 
 /// The JSON of the request.
 pub(super) fn body(call: &Call<'_>) -> Vec<u8> {
-    let system = Message { role: "system", content: call.system_prompt };
-    let user = Message { role: "user", content: call.user_message };
-    // An empty system message is refused by some providers; left out it means the same.
-    let messages = if call.system_prompt.is_empty() { vec![user] } else { vec![system, user] };
+    let messages = messages(call.system_prompt, call.user_message);
     serde_json::to_vec(&Body { config: call.config, messages })
         .expect("strings, numbers and JSON values always have a JSON form")
 }

@@ -10,9 +10,13 @@ use crate::ingress;
 use crate::pages;
 
 /// Second addresses of an operation: those that users of the product's predecessor know.
-const SECOND_ADDRESSES: [(&str, &str); 2] = [
+const SECOND_ADDRESSES: [(&str, &str); 3] = [
     ("/api/v1/agents/{agent_id}/webhook-secret", "/api/agents/{agent_id}/webhook-secret"),
     ("/api/v1/agents/{agent_id}/webhook-secret/rotate", "/api/agents/{agent_id}/webhook-secret/rotate"),
+    (
+        "/api/v1/agents/{agent_id}/webhook-secret/{secret_id}",
+        "/api/agents/{agent_id}/webhook-secret/{secret_id}",
+    ),
 ];
 
 #[derive(OpenApi)]
@@ -42,11 +46,12 @@ const SECOND_ADDRESSES: [(&str, &str); 2] = [
     paths(
         ingress::receive,
         api::agents::list, api::agents::create, api::agents::get, api::agents::update, api::agents::delete,
-        api::webhook_secrets::get, api::webhook_secrets::rotate,
+        api::agent_versions::list, api::agent_versions::get, api::trials::run,
+        api::webhook_secrets::get, api::webhook_secrets::rotate, api::webhook_secrets::revoke,
         api::executions::list, api::executions::get, api::timeline::get,
         api::execution_actions::cancel, api::execution_actions::retry, api::execution_actions::replay,
         api::tenants::list, api::tenants::create, api::tenants::get, api::tenants::update, api::tenants::delete,
-        api::tenants::set_llm_key, api::tenants::remove_llm_key,
+        api::llm_keys::set, api::llm_keys::remove,
         api::api_keys::list, api::api_keys::create, api::api_keys::delete,
         api::audit::list,
         health::healthz, health::readyz,

@@ -23,6 +23,10 @@ statements! {
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
         WHERE a.deleted_at IS NULL AND (a.tenant_id = $1 OR $1 IS NULL) AND (a.agent_id < $2 OR $2 IS NULL)
         ORDER BY a.agent_id DESC LIMIT $3";
+    VERSIONS = "SELECT a.agent_id, a.tenant_id, v.version, v.spec, a.created_at, v.created_at AS updated_at FROM agents a
+        JOIN agent_versions v ON v.agent_id = a.agent_id
+        WHERE a.agent_id = $1 AND a.deleted_at IS NULL AND (v.version < $2 OR $2 IS NULL)
+        ORDER BY v.version DESC LIMIT $3";
     VERSION = "SELECT spec FROM agent_versions WHERE agent_id = $1 AND version = $2";
 }
 
@@ -137,6 +141,26 @@ impl Store {
         let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(LIST)
             .bind(tenant.map(TenantId::as_str))
             .bind(before.map(|id| id.0))
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?;
+        rows.into_iter().map(Agent::try_from).collect()
+    }
+
+    /// Up to `limit` versions of an agent before `before`, the newest first: each as the agent was by then. None of a
+    /// deleted agent.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn agent_versions(
+        &self,
+        agent_id: AgentId,
+        before: Option<i32>,
+        limit: i64,
+    ) -> Result<Vec<Agent>> {
+        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(VERSIONS)
+            .bind(agent_id.0)
+            .bind(before)
             .bind(limit)
             .fetch_all(conn)
             .await)?;

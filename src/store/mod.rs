@@ -17,6 +17,7 @@ mod executions;
 mod group;
 mod ledger;
 mod relay;
+mod revocation;
 mod rotation;
 mod row;
 mod sealed;
@@ -36,6 +37,7 @@ pub use ledger::{
     AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost,
     Retry, SUSPECT, Spent,
 };
+pub use revocation::Revoked;
 pub use rotation::{Rotated, Rotation};
 pub use sealed::{Resealed, Sealed, SealedId};
 pub use secrets::SecretChange;
@@ -117,6 +119,7 @@ impl Store {
             audit::STATEMENTS,
             changes::STATEMENTS,
             executions::STATEMENTS,
+            revocation::STATEMENTS,
             rotation::STATEMENTS,
             sealed::STATEMENTS,
             secrets::STATEMENTS,

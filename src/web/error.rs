@@ -161,6 +161,24 @@ impl ApiError {
         Self::new(Code::InvalidRequest, detail).with_errors([FieldError { pointer, message }])
     }
 
+    /// The stable word.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// One entry per fault.
+    #[must_use]
+    pub fn into_errors(self) -> Vec<serde_json::Value> {
+        self.errors
+    }
+
     /// The problem document. Its `type` is the address of the code's page; a relative one (RFC 9457 §3.1.1) where
     /// nobody knows the server's.
     #[must_use]

@@ -13,9 +13,7 @@ use super::lease::LEASE;
 use super::slots::Slot;
 use crate::app::TenantEntry;
 use crate::llm::{self, Call, Completion, LlmError, keys, prompt};
-use crate::model::{
-    AgentSpec, Cost, ErrorCode, ExecutionError, KeyPolicy, KeySource, RetryPolicy, Time, Usage,
-};
+use crate::model::{AgentSpec, Cost, ErrorCode, ExecutionError, KeySource, RetryPolicy, Time, Usage};
 use crate::store::{self, AttemptEnd, AttemptStart, Begin, Claimed, End, Error, Finish, Hold, Loss, Spent};
 
 /// Between two tries to reach the ledger. A result is worth waiting for: without it the call is repeated.
@@ -91,13 +89,8 @@ impl Worker {
                 "the agent was deleted before this execution ran",
             )));
         };
-        let model = &spec.llm_config.model;
-        if !tenant.tenant.allows_model(model) {
-            let message = format!(
-                "tenant {} may not call model {model}: it is not in its allowed_models",
-                run.tenant_id
-            );
-            return Ok(Err(failure(ErrorCode::ModelNotAllowed, &message)));
+        if let Err(error) = tenant.allows(&spec.llm_config.model) {
+            return Ok(Err(error));
         }
         let message = prompt::user_message(&run.payload, prompt::random_marker);
         Ok(Ok(Plan { spec, tenant, message }))
@@ -107,18 +100,7 @@ impl Worker {
     async fn call_until_settled(&self, mut run: Claimed, plan: &Plan) -> store::Result<()> {
         let tenant = &plan.tenant.tenant;
         let platform_key = self.app.llm.platform_key();
-        let tenant_key = match &plan.tenant.llm_key {
-            Some(Ok(key)) => Some(key),
-            // Another key must not stand in for one that is configured. Who never pays with it needs no key of its own.
-            Some(Err(error)) if tenant.key_policy != KeyPolicy::PlatformOnly => {
-                tracing::error!(tenant_id = %run.tenant_id, %error, "a tenant's LLM key cannot be opened");
-                let message = "the tenant's LLM key cannot be decrypted; the operator has to look at AGENTHOOK_ENCRYPTION_KEYS";
-                let error = failure(ErrorCode::NoKey, message);
-                return self.write(&run, None, Finish::Failed(error)).await.map(|_| ());
-            }
-            Some(Err(_)) | None => None,
-        };
-        let (mut source, mut key) = match keys::choose(tenant, tenant_key, platform_key) {
+        let (mut source, mut key) = match plan.tenant.pays(platform_key) {
             Ok(chosen) => chosen,
             Err(error) => return self.write(&run, None, Finish::Failed(error)).await.map(|_| ()),
         };

@@ -19,57 +19,57 @@ const SIGNED: &str =
 
 /// What a process left behind.
 #[derive(Debug)]
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Run {
     /// Its output, where it ended well.
     #[track_caller]
-    fn good(self) -> String {
+    pub fn good(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.out
     }
 
     /// Its one line of complaint, where it ended with this code.
     #[track_caller]
-    fn complaint(self, code: i32) -> String {
+    pub fn complaint(self, code: i32) -> String {
         assert_eq!((self.code, self.err.lines().count()), (code, 1), "{self:?}");
         self.err.strip_prefix("error: ").unwrap_or_else(|| panic!("{}", self.err)).trim_end().to_owned()
     }
 }
 
 /// A shell's user, with the server's address and key in the environment.
-struct User {
+pub struct User {
     vars: Vec<(&'static str, String)>,
 }
 
 impl User {
-    fn of(server: &Server) -> Self {
+    pub fn of(server: &Server) -> Self {
         let vars = [("AGENTHOOK_URL", server.url.clone()), ("AGENTHOOK_API_KEY", ADMIN_KEY.to_owned())];
         Self { vars: vars.into() }
     }
 
-    fn nobody() -> Self {
+    pub fn nobody() -> Self {
         Self { vars: vec![] }
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.vars.retain(|(known, _)| *known != name);
         self.vars.push((name, value.to_owned()));
         self
     }
 
     /// Runs `agenthook` with these arguments and this standard input.
-    async fn run_with(&self, args: &[&str], input: &[u8]) -> Run {
+    pub async fn run_with(&self, args: &[&str], input: &[u8]) -> Run {
         let mut command = Command::new(BIN);
         command.args(args);
         self.finish(command, input).await
     }
 
-    async fn run(&self, args: &[&str]) -> Run {
+    pub async fn run(&self, args: &[&str]) -> Run {
         self.run_with(args, b"").await
     }
 
@@ -100,7 +100,7 @@ impl User {
     }
 }
 
-fn parsed(text: &str) -> Value {
+pub fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

@@ -25,7 +25,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("web", &["app", "model", "store"]),
     ("ingress", &["app", "model", "schema", "signature", "store", "web"]),
     ("worker", &["app", "clock", "llm", "model", "queue", "signal", "store"]),
-    ("api", &["app", "config", "model", "cipher", "schema", "signature", "store", "web"]),
+    ("api", &["app", "config", "model", "cipher", "ingress", "llm", "schema", "signature", "store", "web"]),
     ("pages", &["app", "model", "web"]),
     ("health", &["app", "web"]),
     ("openapi", &["api", "app", "health", "ingress", "model", "pages", "web"]),

@@ -17,7 +17,7 @@ use agenthook::signal::Hint;
 const HOLDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Two servers on one Postgres. The embedded database is one process's, so there is nothing to be seen on it.
-async fn two(redis_url: Option<String>) -> Option<(Server, Server)> {
+pub async fn two(redis_url: Option<String>) -> Option<(Server, Server)> {
     let database = Arc::new(Database::create().await);
     if !database.is_postgres() {
         eprintln!("only on Postgres: SQLite belongs to one process");

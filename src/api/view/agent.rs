@@ -51,6 +51,40 @@ pub fn agent(agent: Agent, public_url: &Url, webhook_secret: Option<String>) -> 
     }
 }
 
+/// A version as it was: what the agent's owner can change, and nothing that changes without a version.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentVersion)]
+pub struct AgentVersionView {
+    agent_id: AgentId,
+    #[schema(minimum = 1)]
+    version: i32,
+    name: String,
+    status: AgentStatus,
+    system_prompt: String,
+    llm_config: LlmConfig,
+    #[schema(required)]
+    trigger: Option<Trigger>,
+    retry: RetryPolicy,
+    timeout_seconds: u32,
+    created_at: Stamp,
+}
+
+pub fn agent_version(agent: Agent) -> AgentVersionView {
+    let AgentSpec { name, status, system_prompt, llm_config, trigger, retry, timeout_seconds } = agent.spec;
+    AgentVersionView {
+        agent_id: agent.agent_id,
+        version: agent.version,
+        name,
+        status,
+        system_prompt,
+        llm_config,
+        trigger,
+        retry,
+        timeout_seconds,
+        created_at: Stamp(agent.updated_at),
+    }
+}
+
 fn webhook_url(public_url: &Url, agent_id: AgentId) -> String {
     format!("{}/webhook/agents/{agent_id}/webhook", public_url.as_str().trim_end_matches('/'))
 }

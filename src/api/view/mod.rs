@@ -4,6 +4,7 @@ mod agent;
 mod api_key;
 mod audit;
 mod execution;
+mod rehearsal;
 mod tenant;
 mod webhook_secret;
 
@@ -12,11 +13,12 @@ use utoipa::ToSchema;
 
 use crate::model::Time;
 
-pub use agent::{AgentView, agent};
+pub use agent::{AgentVersionView, AgentView, agent, agent_version};
 pub use api_key::{ApiKeyView, api_key};
 pub use audit::{AuditView, audit};
 pub use execution::{ExecutionView, TraceView, execution, trace};
-pub use tenant::{TenantView, tenant};
+pub use rehearsal::{Rehearsal, RehearsalView, rehearsal};
+pub use tenant::{TenantView, tenant, tenant_warned};
 pub use webhook_secret::{RotatedView, SecretList, rotated, secret};
 
 /// What a [`crate::web::Page`] of these views looks like, for the API's document.
@@ -36,6 +38,7 @@ macro_rules! pages {
 pages! {
     TenantPage { tenants: TenantView }
     AgentPage { agents: AgentView }
+    AgentVersionPage { versions: AgentVersionView }
     ApiKeyPage { keys: ApiKeyView }
     AuditPage { audit: AuditView }
 }

@@ -23,6 +23,9 @@ pub struct TenantView {
     llm_key: LlmKeyView,
     created_at: Stamp,
     updated_at: Stamp,
+    /// What was not found out, or will not work, although it was saved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -34,6 +37,10 @@ struct LlmKeyView {
 }
 
 pub fn tenant(tenant: Tenant) -> TenantView {
+    tenant_warned(tenant, Vec::new())
+}
+
+pub fn tenant_warned(tenant: Tenant, warnings: Vec<String>) -> TenantView {
     TenantView {
         tenant_id: tenant.tenant_id,
         name: tenant.name,
@@ -48,5 +55,6 @@ pub fn tenant(tenant: Tenant) -> TenantView {
         },
         created_at: Stamp(tenant.created_at),
         updated_at: Stamp(tenant.updated_at),
+        warnings,
     }
 }

@@ -2,6 +2,7 @@
 
 mod spec;
 mod text;
+mod trial;
 
 use std::path::PathBuf;
 
@@ -15,9 +16,10 @@ use super::failure::Failure;
 use super::input;
 use super::output::field;
 use super::paging::PageArgs;
-use crate::model::{AgentId, TenantId};
+use super::wait::WaitArgs;
+use crate::model::{AgentId, SecretId, TenantId};
 use spec::SpecArgs;
-use text::{created, describe, rotated, secrets};
+use text::{beginning, created, describe, rotated, secrets};
 
 /// Agents: a prompt, a model and the webhook that starts them
 #[derive(Args)]
@@ -58,14 +60,29 @@ Examples:
         #[command(flatten)]
         page: PageArgs,
     },
-    /// One agent at its present version
-    #[command(after_help = "Example:\n  agenthook agent show AGENT_ID")]
-    Show { agent_id: AgentId },
+    /// One agent at its present version, or as it was
+    #[command(after_help = "\
+Examples:
+  agenthook agent show AGENT_ID
+  agenthook agent show AGENT_ID --version 3")]
+    Show {
+        agent_id: AgentId,
+        /// As this version said it
+        #[arg(long, value_name = "N")]
+        version: Option<i32>,
+    },
+    /// Its versions, newest first: each change made one
+    #[command(after_help = "Example:\n  agenthook agent versions AGENT_ID --limit 10")]
+    Versions {
+        agent_id: AgentId,
+        #[command(flatten)]
+        page: PageArgs,
+    },
     /// Change an agent: only what is given changes, and the change is a new version
     #[command(after_help = "\
 Examples:
   agenthook agent update AGENT_ID --model gpt-4o --system-prompt-file prompt.md
-  agenthook agent update AGENT_ID --status paused
+  agenthook agent update AGENT_ID --status paused --if-version 3
   agenthook agent update AGENT_ID --file patch.json   (the body of PATCH /api/v1/agents/AGENT_ID)")]
     Update {
         agent_id: AgentId,
@@ -74,12 +91,31 @@ Examples:
         /// The change as JSON, instead of flags; `-` is standard input
         #[arg(long, value_name = "FILE", conflicts_with = "SpecArgs")]
         file: Option<PathBuf>,
+        /// Only if it is still at this version
+        #[arg(long, value_name = "N")]
+        if_version: Option<i32>,
+    },
+    /// Run an agent with a payload and without a signature, or see what would be done
+    #[command(after_help = "\
+Examples:
+  agenthook agent test AGENT_ID ticket.json --wait
+  printf '%s' '{\"ticket_id\":\"TKT-123\"}' | agenthook agent test AGENT_ID - --dry-run")]
+    Test {
+        agent_id: AgentId,
+        /// The payload; `-` is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Call nothing and store nothing: show the verdict, the prompt and who would pay; ends with 1 if it is rejected
+        #[arg(long, conflicts_with = "wait")]
+        dry_run: bool,
+        #[command(flatten)]
+        wait: WaitArgs,
     },
     /// Delete an agent; its executions stay
     #[command(after_help = "Example:\n  agenthook agent delete AGENT_ID")]
     Delete { agent_id: AgentId },
-    /// The secret that signs its webhooks, masked; whole with --reveal, which the server's log notes
-    #[command(after_help = "Example:\n  agenthook agent secret AGENT_ID --reveal")]
+    /// The secrets that verify its webhooks, masked; whole with --reveal, which the audit log notes
+    #[command(visible_alias = "secrets", after_help = "Example:\n  agenthook agent secret AGENT_ID --reveal")]
     Secret {
         agent_id: AgentId,
         /// Show it whole
@@ -99,6 +135,17 @@ Examples:
         /// A file that holds the new secret, made by the sender; without it one is made. `-` is standard input
         #[arg(long, value_name = "FILE")]
         webhook_secret_file: Option<PathBuf>,
+    },
+    /// Take one secret back: what it signs is refused from now on; the last one stays
+    #[command(after_help = "\
+Example: the ids are shown by agenthook agent secret AGENT_ID
+  agenthook agent revoke-secret AGENT_ID SECRET_ID")]
+    RevokeSecret {
+        agent_id: AgentId,
+        secret_id: SecretId,
+        /// Only if the agent is still at this version
+        #[arg(long, value_name = "N")]
+        if_version: Option<i32>,
     },
 }
 
@@ -138,21 +185,48 @@ impl Agent {
                     },
                 )
             }
-            What::Show { agent_id } => {
-                api.get(&["agents", &agent_id.to_string()], &[]).await?.show(json, describe)
+            What::Show { agent_id, version } => {
+                let (id, version) = (agent_id.to_string(), version.map(|version| version.to_string()));
+                let path = ["agents", &id, "versions", version.as_deref().unwrap_or_default()];
+                let path = if version.is_some() { &path[..] } else { &path[..2] };
+                api.get(path, &[]).await?.show(json, describe)
             }
-            What::Update { agent_id, spec, file } => {
+            What::Versions { agent_id, page } => {
+                let id = agent_id.to_string();
+                let page = page.read_at(&api, &["agents", &id, "versions"], "versions", &[]).await?;
+                page.show(json, ["VERSION", "CREATED", "NAME", "STATUS", "MODEL", "PROMPT"], |version| {
+                    let [number, created, name, status, model] =
+                        ["/version", "/created_at", "/name", "/status", "/llm_config/model"]
+                            .map(|pointer| field(version, pointer));
+                    [number, created, name, status, model, beginning(&field(version, "/system_prompt"))]
+                })
+            }
+            What::Update { agent_id, spec, file, if_version } => {
                 let id = agent_id.to_string();
                 let path = ["agents", id.as_str()];
                 let body = match file {
                     Some(path) => input::json(&path)?,
                     None => spec.to_update()?,
                 };
-                let answer = api.write(Method::PATCH, &path, &body).await?;
+                let answer = api.write_if(if_version, Method::PATCH, &path, &body).await?;
                 answer.show(json, |agent| match agent.pointer("/webhook_secret") {
                     Some(Value::String(_)) => created(agent, self.api.server()),
                     _ => describe(agent),
                 })
+            }
+            What::Test { agent_id, file, dry_run, wait } => {
+                let path = ["agents", &agent_id.to_string(), "test"];
+                let answer = api.post_text(&path, trial::body(&file, dry_run)?).await?;
+                if dry_run {
+                    return trial::rehearsed(&answer, json);
+                }
+                let told = |answer: &Value| format!("{} is queued", field(answer, "/execution_id"));
+                wait.begun(&api, &answer, json, told).await
+            }
+            What::RevokeSecret { agent_id, secret_id, if_version } => {
+                let path = ["agents", &agent_id.to_string(), "webhook-secret", &secret_id.to_string()];
+                let answer = api.delete_if(if_version, &path).await?;
+                answer.show(json, |_| format!("revoked secret {secret_id}"))
             }
             What::Delete { agent_id } => {
                 let answer = api.delete(&["agents", &agent_id.to_string()]).await?;

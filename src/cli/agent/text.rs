@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::super::curl::quoted;
 use super::super::output::{field, plain, sheet, table};
 
+/// Characters of a prompt in a table.
+const PROMPT_CHARS: usize = 40;
+
 /// Its settings, one a line.
 pub(super) fn describe(agent: &Value) -> String {
     let text = |pointer| field(agent, pointer);
@@ -67,6 +70,13 @@ pub(super) fn rotated(answer: &Value, agent_id: &str) -> String {
         ("secret", format!("{}\nearlier ones: agenthook agent secret {agent_id}", plain(secret))),
         ("id", field(answer, "/secret_id")),
     ])
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn beginning(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let start: String = line.chars().take(PROMPT_CHARS).collect();
+    if start.len() < text.len() { format!("{start}…") } else { start }
 }
 
 /// Its secrets as a table.

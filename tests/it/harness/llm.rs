@@ -1,6 +1,6 @@
 //! A fake LiteLLM proxy: a real HTTP server with canned completions, and a memory of what it was asked.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -11,6 +11,18 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 pub struct Llm {
     server: MockServer,
     says: Says,
+    pages: Pages,
+}
+
+/// What is to be read at which path.
+#[derive(Clone, Default)]
+struct Pages(Arc<Mutex<HashMap<String, ResponseTemplate>>>);
+
+impl Respond for Pages {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let pages = self.0.lock().expect("nobody panicked");
+        pages.get(request.url.path()).cloned().unwrap_or_else(|| ResponseTemplate::new(404))
+    }
 }
 
 /// What it answers at present. Exchanged in place: nothing of what it was asked is forgotten.
@@ -39,9 +51,12 @@ impl Llm {
         let llm = Self {
             server: MockServer::start().await,
             says: Says(Arc::new(Mutex::new(Box::new(completion("triaged"))))),
+            pages: Pages::default(),
         };
+        llm.answers_get("/key/info", ResponseTemplate::new(200).set_body_json(json!({"info": {}})));
         let calls = Mock::given(method("POST")).and(path("/v1/chat/completions"));
         calls.respond_with(llm.says.clone()).mount(&llm.server).await;
+        Mock::given(method("GET")).respond_with(llm.pages.clone()).mount(&llm.server).await;
         llm
     }
 
@@ -61,7 +76,19 @@ impl Llm {
 
     /// The calls so far.
     pub async fn calls(&self) -> Vec<Request> {
-        self.server.received_requests().await.expect("requests are recorded")
+        self.requests("/v1/chat/completions").await
+    }
+
+    /// What it was asked at this path so far.
+    pub async fn requests(&self, path: &str) -> Vec<Request> {
+        let all = self.server.received_requests().await.expect("requests are recorded");
+        all.into_iter().filter(|request| request.url.path() == path).collect()
+    }
+
+    /// From now on a GET of this path is answered like this. At first every key is known to `/key/info`, and all else
+    /// is a 404.
+    pub fn answers_get(&self, path: &str, answer: ResponseTemplate) {
+        self.pages.0.lock().expect("nobody panicked").insert(path.to_owned(), answer);
     }
 
     /// Waits until it was called so often.

@@ -1,0 +1,223 @@
+//! What each role may do, route by route: whoever may not is told so, and another tenant's things are not there.
+
+use agenthook::server::ROUTES;
+use serde_json::{Value, json};
+
+use crate::harness::{ADMIN_KEY, Agent, Answer, Server};
+
+/// The least role that a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Least {
+    Viewer,
+    Operator,
+    Admin,
+}
+
+use Least::{Admin, Operator, Viewer};
+
+/// Every route below `/api/`, what it takes, and a body for it.
+fn rights() -> Vec<(&'static str, &'static str, Least, Value)> {
+    let agent = json!({"tenant_id": "acme", "name": "new", "llm_config": {"model": "m"}});
+    vec![
+        ("get", "/api/v1/tenants", Viewer, Value::Null),
+        ("post", "/api/v1/tenants", Admin, json!({"tenant_id": "another"})),
+        ("get", "/api/v1/tenants/{tenant_id}", Viewer, Value::Null),
+        ("patch", "/api/v1/tenants/{tenant_id}", Admin, json!({"name": "n"})),
+        ("delete", "/api/v1/tenants/{tenant_id}", Admin, Value::Null),
+        ("put", "/api/v1/tenants/{tenant_id}/llm-key", Operator, json!({"key": "sk-0123456789"})),
+        ("delete", "/api/v1/tenants/{tenant_id}/llm-key", Operator, Value::Null),
+        ("get", "/api/v1/agents", Viewer, Value::Null),
+        ("post", "/api/v1/agents", Operator, agent),
+        ("get", "/api/v1/agents/{agent_id}", Viewer, Value::Null),
+        ("patch", "/api/v1/agents/{agent_id}", Operator, json!({"name": "n"})),
+        ("delete", "/api/v1/agents/{agent_id}", Operator, Value::Null),
+        ("get", "/api/v1/agents/{agent_id}/webhook-secret", Viewer, Value::Null),
+        ("get", "/api/agents/{agent_id}/webhook-secret", Viewer, Value::Null),
+        ("post", "/api/v1/agents/{agent_id}/webhook-secret/rotate", Operator, json!({})),
+        ("post", "/api/agents/{agent_id}/webhook-secret/rotate", Operator, json!({})),
+        ("delete", "/api/v1/agents/{agent_id}/webhook-secret/{secret_id}", Operator, Value::Null),
+        ("delete", "/api/agents/{agent_id}/webhook-secret/{secret_id}", Operator, Value::Null),
+        ("get", "/api/v1/agents/{agent_id}/versions", Viewer, Value::Null),
+        ("get", "/api/v1/agents/{agent_id}/versions/{version}", Viewer, Value::Null),
+        ("post", "/api/v1/agents/{agent_id}/test", Operator, json!({"payload": {}})),
+        ("get", "/api/v1/keys", Admin, Value::Null),
+        ("post", "/api/v1/keys", Admin, json!({"role": "viewer", "tenant_id": "acme", "name": "n"})),
+        ("delete", "/api/v1/keys/{key_id}", Admin, Value::Null),
+        ("get", "/api/v1/executions", Viewer, Value::Null),
+        ("get", "/api/v1/executions/{execution_id}", Viewer, Value::Null),
+        ("get", "/api/v1/executions/{execution_id}/timeline", Viewer, Value::Null),
+        ("post", "/api/v1/executions/{execution_id}/cancel", Operator, json!({})),
+        ("post", "/api/v1/executions/{execution_id}/retry", Operator, json!({})),
+        ("post", "/api/v1/executions/{execution_id}/replay", Operator, json!({})),
+        ("get", "/api/v1/audit", Viewer, Value::Null),
+    ]
+}
+
+#[test]
+fn no_route_is_forgotten() {
+    let known: Vec<_> = rights().into_iter().map(|(method, path, _, _)| (path, method)).collect();
+    let routes = ROUTES.iter().filter(|(path, _)| path.starts_with("/api/"));
+    let mut served: Vec<_> =
+        routes.flat_map(|(path, methods)| methods.iter().map(|method| (*path, *method))).collect();
+    let mut known = known;
+    served.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(served, known, "say who may call a new route");
+}
+
+/// Things of tenant acme, made anew for each request: what one request changes is not in the way of the next.
+struct Things {
+    agent: Agent,
+    secret_id: String,
+    execution_id: String,
+    key_id: String,
+}
+
+async fn things(server: &Server) -> Things {
+    let agent = server.agent().await;
+    let execution_id = agent.accepted("{}").await;
+    let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
+    let key = json!({"role": "viewer", "tenant_id": "acme", "name": "victim"});
+    let key = server.expect(201, "POST", "/api/v1/keys", Some(key)).await;
+    let text = |value: &Value| value.as_str().expect("an id").to_owned();
+    Things {
+        secret_id: text(&secrets["secrets"][0]["secret_id"]),
+        key_id: text(&key["key_id"]),
+        execution_id,
+        agent,
+    }
+}
+
+impl Things {
+    fn path(&self, pattern: &str) -> String {
+        let path = pattern.replace("{tenant_id}", "acme").replace("{agent_id}", &self.agent.id);
+        let path = path.replace("{secret_id}", &self.secret_id).replace("{execution_id}", &self.execution_id);
+        path.replace("{key_id}", &self.key_id).replace("{version}", "1")
+    }
+}
+
+async fn ask(server: &Server, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+    let body = (!body.is_null()).then(|| body.to_string());
+    server.ask(&method.to_uppercase(), path, Some(key), body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_takes_its_role_and_no_lesser_one() {
+    let server = Server::without_worker().await;
+    server.agent().await;
+    let mut keys = vec![(Admin, ADMIN_KEY.to_owned())];
+    for (role, word) in [(Viewer, "viewer"), (Operator, "operator")] {
+        keys.push((role, server.key(word, "acme").await));
+    }
+    for (method, pattern, least, body) in rights() {
+        for (role, key) in &keys {
+            let things = things(&server).await;
+            let answer = ask(&server, key, method, &things.path(pattern), &body).await;
+            let told = format!("{method} {pattern} as {role:?}: {} {}", answer.status, answer.text);
+            match (*role >= least, pattern) {
+                // The faults of these requests are all of what is there: the last secret, a tenant with agents, a run
+                // that has not failed.
+                (true, _) => assert!(matches!(answer.status, 200..300 | 409), "{told}"),
+                (false, "/api/v1/keys/{key_id}") => assert_eq!(answer.status, 404, "{told}"),
+                (false, _) => {
+                    assert_eq!((answer.status, &answer.body["code"]), (403, &json!("forbidden")), "{told}");
+                    // Not even what is wrong with the body.
+                    let (method, path) = (method.to_uppercase(), things.path(pattern));
+                    let worse = server.ask(&method, &path, Some(key), Some("no".into())).await;
+                    assert_eq!(worse.status, 403, "{told}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tenants_things_are_not_there_whatever_the_role() {
+    let server = Server::without_worker().await;
+    let things = things(&server).await;
+    server.tenant(json!({"tenant_id": "other"})).await;
+    let before = server.get(&format!("/api/v1/agents/{}", things.agent.id)).await;
+    for role in ["viewer", "operator"] {
+        let key = server.key(role, "other").await;
+        for (method, pattern, least, body) in rights() {
+            let told = format!("{method} {pattern} as {role} of another tenant");
+            if !pattern.contains('{') {
+                if method == "get" && least == Viewer {
+                    let answer =
+                        ask(&server, &key, method, &format!("{pattern}?tenant_id=acme"), &body).await;
+                    let lists = answer.body.as_object().into_iter().flat_map(|body| body.values());
+                    let shown: usize = lists.filter_map(Value::as_array).map(Vec::len).sum();
+                    // The list of tenants takes no tenant: it shows the own one.
+                    let expected = if pattern == "/api/v1/tenants" { 422 } else { 200 };
+                    assert_eq!(
+                        (answer.status, shown.min(1)),
+                        (expected, usize::from(expected == 422)),
+                        "{told}: {}",
+                        answer.text
+                    );
+                    assert!(!answer.text.contains("acme"), "{told}: {}", answer.text);
+                }
+                continue;
+            }
+            let answer = ask(&server, &key, method, &things.path(pattern), &body).await;
+            assert_eq!(answer.status, 404, "{told}: {}", answer.text);
+            let nobody = ask(&server, &key, method, &nowhere(pattern), &body).await;
+            let same = |answer: &Answer| {
+                let mut body = answer.body.clone();
+                body["request_id"] = Value::Null;
+                (answer.status, body)
+            };
+            assert_eq!(same(&answer), same(&nobody), "{told}");
+        }
+        let own = server.ask("GET", "/api/v1/tenants", Some(&key), None).await;
+        assert_eq!(own.body["tenants"][0]["tenant_id"], "other");
+        assert_eq!(own.body["tenants"].as_array().map(Vec::len), Some(1));
+        // A new agent for another tenant: as if there were no such tenant.
+        let agent =
+            |tenant_id: &str| json!({"tenant_id": tenant_id, "name": "n", "llm_config": {"model": "m"}});
+        let theirs = ask(&server, &key, "post", "/api/v1/agents", &agent("acme")).await;
+        let nobodys = ask(&server, &key, "post", "/api/v1/agents", &agent("nobody")).await;
+        assert_eq!((theirs.status, &theirs.body["errors"]), (nobodys.status, &nobodys.body["errors"]));
+        assert!(matches!(theirs.status, 403 | 422), "{}", theirs.text);
+    }
+    assert_eq!(server.get(&format!("/api/v1/agents/{}", things.agent.id)).await, before);
+}
+
+/// The same path with ids that nobody has.
+fn nowhere(pattern: &str) -> String {
+    let id = uuid::Uuid::now_v7().to_string();
+    let path = pattern.replace("{tenant_id}", "nobody").replace("{version}", "1");
+    ["{agent_id}", "{secret_id}", "{execution_id}", "{key_id}"]
+        .iter()
+        .fold(path, |path, name| path.replace(name, &id))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_never_sees_a_secret_nor_a_part_of_one() {
+    let server = Server::without_worker().await;
+    let things = things(&server).await;
+    server.set_llm_key("acme", "sk-of-the-tenant-0123456789wxyz").await;
+    let viewer = server.key("viewer", "acme").await;
+    let secret = &things.agent.secret;
+    for (method, pattern, least, body) in rights() {
+        if least != Viewer {
+            continue;
+        }
+        let answer = ask(&server, &viewer, method, &things.path(pattern), &body).await;
+        assert_eq!(answer.status, 200, "{pattern}: {}", answer.text);
+        assert!(!answer.text.contains(&format!("\"{}", &secret[..4])), "{pattern}: {}", answer.text);
+    }
+    for path in ["/api/v1/agents/{agent_id}/webhook-secret", "/api/agents/{agent_id}/webhook-secret"] {
+        let path = things.path(path);
+        let masked = ask(&server, &viewer, "get", &path, &Value::Null).await;
+        assert_eq!(masked.body["secrets"][0]["webhook_secret"], "…");
+        for reveal in ["true", "1", "yes"] {
+            let whole = ask(&server, &viewer, "get", &format!("{path}?reveal={reveal}"), &Value::Null).await;
+            assert!(matches!(whole.status, 403 | 422), "{}", whole.text);
+            assert!(!whole.text.contains(&secret[..4]), "{}", whole.text);
+        }
+        let operator = server.key("operator", "acme").await;
+        let whole = ask(&server, &operator, "get", &format!("{path}?reveal=true"), &Value::Null).await;
+        assert_eq!(&whole.body["secrets"][0]["webhook_secret"], secret);
+    }
+}
