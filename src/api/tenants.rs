@@ -358,10 +358,18 @@ async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<Tenant, Api
     app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
 }
 
-/// `sk-…wxyz`, or less of a key that is too short to show four characters of.
+/// Characters of a key that its hint must leave to be guessed; else it shows none of them.
+const HIDDEN: usize = 9;
+/// Last characters of a key that its hint shows.
+const SHOWN: usize = 4;
+
+/// `sk-…wxyz`, or `sk-…` of a key that is too short to show four characters of.
 fn hint(key: &str) -> String {
-    let start = if key.starts_with("sk-") { "sk-" } else { "" };
-    let end = if key.len() >= 16 { &key[key.len() - 4..] } else { "" };
+    let (start, rest) = match key.strip_prefix("sk-") {
+        Some(rest) => ("sk-", rest),
+        None => ("", key),
+    };
+    let end = if rest.len() >= HIDDEN + SHOWN { &rest[rest.len() - SHOWN..] } else { "" };
     format!("{start}…{end}")
 }
 
@@ -394,4 +402,24 @@ fn models_schema() -> Array {
         .max_items(Some(MAX_MODELS))
         .description(Some("Names of models; `null` allows any."))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_leaves_nine_characters_to_be_guessed() {
+        for (key, shown) in [
+            ("sk-1234", "sk-…"),
+            ("1234", "…"),
+            ("sk-012345678wxy", "sk-…"),
+            ("sk-012345678wxyz", "sk-…wxyz"),
+            ("sk-0123456789wxyz", "sk-…wxyz"),
+            ("012345678wxy", "…"),
+            ("012345678wxyz", "…wxyz"),
+        ] {
+            assert_eq!(hint(key), shown);
+        }
+    }
 }

@@ -333,4 +333,30 @@ mod tests {
             assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
+
+    #[test]
+    fn what_holds_secrets_prints_none() {
+        let args = SettingsArgs {
+            database_url: Some("postgres://u:planted-1@127.0.0.1/x".into()),
+            redis_url: Some("redis://:planted-2@127.0.0.1".into()),
+            litellm_api_key: Some("planted-3".into()),
+            litellm_master_key: Some("planted-4".into()),
+            encryption_keys: Some("planted-5,planted-6".into()),
+            admin_key: Some("ahk_planted-7".into()),
+            ..SettingsArgs::default()
+        };
+        let with_a_password = SettingsArgs {
+            litellm_base_url: Some("http://u:planted-8@h:4000?k=planted-9".into()),
+            ..args.clone()
+        };
+        let with_a_query = SettingsArgs { public_url: Some("http://h/?k=planted-9".into()), ..args.clone() };
+        let settings = args.clone().resolve().expect("valid");
+        let keys = super::present_encryption_keys(&settings).expect("given");
+        let printed = format!("{args:?} {with_a_password:?} {settings:?} {settings:#?} {keys:?}");
+        assert!(!printed.contains("planted"), "{printed}");
+        for args in [with_a_password, with_a_query] {
+            let error = args.resolve().expect_err("refused");
+            assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
+        }
+    }
 }

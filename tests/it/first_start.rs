@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::harness::{
-    Running, agenthook, assert_clean, assert_files_clean, client, free_address, ready, spellings, terminate,
+    Database, ENCRYPTION_KEY, Running, agenthook, assert_clean, assert_files_clean, client, free_address,
+    ready, spellings, terminate,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,4 +33,22 @@ async fn its_keys_are_in_no_log_no_row_and_no_answer() {
     assert_clean("the log", read("stderr").as_bytes(), &keys);
     assert_clean("an answer", answer.as_bytes(), &keys);
     assert_eq!(read("stdout"), stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_admin_key_it_makes_no_tables_on_postgres() {
+    let database = Database::create().await;
+    if !database.is_postgres() {
+        return;
+    }
+    for command in ["serve", "api"] {
+        let mut start = agenthook(database.dir.path());
+        start.args([command, "--bind", &free_address().to_string()]).env("DATABASE_URL", &database.url);
+        start.env("AGENTHOOK_ENCRYPTION_KEYS", ENCRYPTION_KEY);
+        let run =
+            tokio::task::spawn_blocking(move || start.output().expect("it runs")).await.expect("it ends");
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.code() == Some(2) && said.contains("AGENTHOOK_ADMIN_KEY"), "{said}");
+        assert!(database.contents().await.is_empty(), "nothing was made");
+    }
 }

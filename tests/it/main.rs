@@ -49,6 +49,7 @@ mod secrets_stay_secret;
 mod signals;
 mod takeover;
 mod teamwork;
+mod tenancy;
 mod timeline;
 mod trials;
 mod two_processes;

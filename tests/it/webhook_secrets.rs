@@ -315,3 +315,22 @@ async fn a_secret_that_has_ended_is_in_nobodys_way() {
     assert_eq!(signed(&new, IN_BASE64, Base64, "1").await, 202);
     assert_eq!(signed(&new, IN_BASE64, Utf8, "2").await, 401);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_to_a_secret_that_verifies_already_is_refused() {
+    let server = Server::start().await;
+    let agent = server.agent_with(trigger(json!(IN_BASE64), "base64")).await;
+    let new = rotate(&server, &agent, json!({})).await;
+    let path = format!("/api/v1/agents/{}/webhook-secret/rotate", agent.id);
+    for secret in [IN_BASE64, new.secret.as_str()] {
+        for overlap in [0, 60] {
+            let body = json!({"secret": secret, "overlap_seconds": overlap});
+            let answer = server.expect(422, "POST", &path, Some(body)).await;
+            assert_eq!(answer["errors"][0]["pointer"], "/secret", "{answer}");
+            assert!(!answer.to_string().contains(secret), "{answer}");
+        }
+    }
+    assert_eq!(ends(&server, &agent).await.len(), 2, "nothing has changed");
+    rotate(&server, &agent, json!({"overlap_seconds": 0})).await;
+    rotate(&server, &agent, json!({"secret": IN_BASE64})).await;
+}

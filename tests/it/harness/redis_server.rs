@@ -80,6 +80,11 @@ impl RedisServer {
         format!("redis://{user}127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Where it keeps its files.
+    pub fn path(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -1,0 +1,214 @@
+//! No tenant sees or changes anything of another's, whatever the address: the addresses are the document's, so that a
+//! new one is tried without being listed here.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Server};
+
+/// Stands in everything that is ours, and in nothing else.
+const MARK: &str = "zebra";
+
+/// One address of the document.
+struct Operation {
+    method: String,
+    path: String,
+    parameters: Vec<String>,
+    example: Option<Value>,
+}
+
+/// Every operation that takes an API key.
+async fn operations(server: &Server) -> Vec<Operation> {
+    let document = server.ask("GET", "/openapi.json", None, None).await.body;
+    let mut found = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            if operation["security"][0].get("key").is_none() {
+                continue;
+            }
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let names = parameters.filter(|one| one["in"] == "path").map(|one| one["name"].as_str());
+            let body = &operation["requestBody"]["content"]["application/json"];
+            let example =
+                body.get("example").or_else(|| body["examples"].as_object()?.values().next()?.get("value"));
+            found.push(Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                parameters: names.map(|name| name.expect("a name").to_owned()).collect(),
+                example: example.cloned(),
+            });
+        }
+    }
+    assert!(found.len() >= 26, "the document is whole: {}", found.len());
+    found
+}
+
+impl Operation {
+    fn names_something(&self) -> bool {
+        !self.parameters.is_empty()
+    }
+
+    fn at(&self, ids: &BTreeMap<&str, String>) -> String {
+        self.parameters.iter().fold(self.path.clone(), |path, name| {
+            let id = ids.get(&name[..]).unwrap_or_else(|| panic!("say here what {{{name}}} is"));
+            path.replace(&format!("{{{name}}}"), id)
+        })
+    }
+
+    /// What it may be asked with: what is right, what is empty, and what is wrong in each way.
+    fn bodies(&self) -> Vec<Option<String>> {
+        let example = self.example.as_ref().map(Value::to_string);
+        let own = json!({"tenant_id": "theirs"}).to_string();
+        let mut bodies = vec![None, Some("{}".into()), Some("no JSON".into()), Some(own), example];
+        bodies.dedup();
+        bodies
+    }
+}
+
+/// A tenant with one of everything, marked as its own. Its ids by the names that the document gives them.
+async fn ours(server: &Server) -> BTreeMap<&'static str, String> {
+    let agent = server
+        .agent_with(json!({"tenant_id": format!("our-{MARK}"), "name": MARK, "system_prompt": format!("You are a {MARK}.")}))
+        .await;
+    server.set_llm_key(&format!("our-{MARK}"), &format!("sk-{MARK}-0123456789")).await;
+    let trace = agent.run(server, format!(r#"{{"animal":"{MARK}"}}"#)).await;
+    let key = server.key("operator", &format!("our-{MARK}")).await;
+    let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
+    let text = |value: &Value| value.as_str().expect("an id").to_owned();
+    BTreeMap::from([
+        ("tenant_id", format!("our-{MARK}")),
+        ("agent_id", agent.id.clone()),
+        ("version", "1".to_owned()),
+        ("secret_id", text(&secrets["secrets"][0]["secret_id"])),
+        ("execution_id", text(&trace["execution_id"])),
+        ("key_id", text(&key["key_id"])),
+    ])
+}
+
+/// Names of nothing.
+fn nobodys(ids: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, String> {
+    let mut nobodys = ids.clone();
+    for (name, id) in &mut nobodys {
+        match *name {
+            "tenant_id" => *id = "nobody".to_owned(),
+            "version" => *id = "77".to_owned(),
+            _ => *id = uuid::Uuid::now_v7().to_string(),
+        }
+    }
+    nobodys
+}
+
+/// Everything that is stored, as an administrator sees it. What was merely asked leaves no trace in it.
+async fn everything(server: &Server, ids: &BTreeMap<&'static str, String>) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for path in ["tenants", "agents", "executions", "keys", "audit"] {
+        seen.push(server.get(&format!("/api/v1/{path}?limit=200")).await);
+    }
+    seen.push(server.get(&format!("/api/v1/executions/{}", ids["execution_id"])).await);
+    seen.push(server.get(&format!("/api/v1/agents/{}/webhook-secret", ids["agent_id"])).await);
+    seen
+}
+
+/// The answer but for the id of its request.
+fn told(answer: &Answer) -> (u16, Value) {
+    let mut body = answer.body.clone();
+    if let Some(id) = body.get_mut("request_id") {
+        *id = Value::Null;
+    }
+    (answer.status, body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_another_tenants_is_not_there_and_does_not_change() {
+    let server = Server::start().await;
+    let ids = ours(&server).await;
+    let nobodys = nobodys(&ids);
+    server.tenant(json!({"tenant_id": "theirs"})).await;
+    let mut keys = Vec::new();
+    for role in ["operator", "viewer"] {
+        keys.push(server.key(role, "theirs").await["key"].as_str().expect("a key").to_owned());
+    }
+    let before = everything(&server, &ids).await;
+    let mut tried = 0;
+    for operation in operations(&server).await.iter().filter(|operation| operation.names_something()) {
+        for key in &keys {
+            for body in operation.bodies() {
+                let ask =
+                    async |path: String| server.ask(&operation.method, &path, Some(key), body.clone()).await;
+                let ours = ask(operation.at(&ids)).await;
+                let what = format!("{} {} with {body:?}", operation.method, operation.path);
+                assert_eq!(ours.status, 404, "{what}: {}", ours.text);
+                assert!(!ours.text.contains(MARK), "{what}: {}", ours.text);
+                assert_eq!(told(&ours), told(&ask(operation.at(&nobodys)).await), "{what}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+    assert_eq!(everything(&server, &ids).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_list_shows_anything_of_another_tenant() {
+    let server = Server::start().await;
+    let ids = ours(&server).await;
+    server.tenant(json!({"tenant_id": "theirs"})).await;
+    let queries = [
+        String::new(),
+        format!("tenant_id={}", ids["tenant_id"]),
+        format!("agent_id={}", ids["agent_id"]),
+        format!("subject={}", ids["agent_id"]),
+        format!("key_id={}", ids["key_id"]),
+        format!("q={MARK}"),
+        format!("cursor={}", uuid::Uuid::max()),
+        // Where their own list would have ended.
+        "cursor=a&limit=1".to_owned(),
+    ];
+    for role in ["operator", "viewer"] {
+        let made = server.key(role, "theirs").await;
+        let key = made["key"].as_str().expect("a key");
+        for operation in operations(&server).await {
+            if operation.method != "GET" || operation.names_something() {
+                continue;
+            }
+            for query in &queries {
+                let path = format!("{}?{query}", operation.path);
+                let answer = server.ask("GET", &path, Some(key), None).await;
+                assert!(!answer.text.contains(MARK), "{path}: {}", answer.text);
+                assert!([200, 403, 422].contains(&answer.status), "{path}: {}", answer.text);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_changes_nothing_and_sees_no_secret() {
+    let server = Server::start().await;
+    let ids = ours(&server).await;
+    let made = server.key("viewer", &ids["tenant_id"]).await;
+    let viewer = made["key"].as_str().expect("a key");
+    let revealed = format!("/api/v1/agents/{}/webhook-secret?reveal=true", ids["agent_id"]);
+    let secret = server.get(&revealed).await["secrets"][0]["webhook_secret"].clone();
+    let secret = secret.as_str().expect("a secret");
+    let before = everything(&server, &ids).await;
+    for operation in operations(&server).await {
+        for body in operation.bodies() {
+            let path = operation.at(&ids);
+            let answer = server.ask(&operation.method, &path, Some(viewer), body.clone()).await;
+            let what = format!("{} {path} with {body:?}: {}", operation.method, answer.text);
+            let parts = [&secret[..4], "sk-zebra-0123456789"];
+            assert!(parts.iter().all(|part| !answer.text.contains(part)), "{what}");
+            let right = match (&operation.method[..], &operation.path[..]) {
+                // Keys are an administrator's.
+                ("GET", "/api/v1/keys") => answer.status == 403,
+                ("GET", _) => answer.status == 200,
+                (_, "/api/v1/keys/{key_id}") => answer.status == 404,
+                _ => answer.status == 403,
+            };
+            assert!(right, "{what}");
+        }
+    }
+    assert_eq!(server.ask("GET", &revealed, Some(viewer), None).await.status, 403);
+    assert_eq!(everything(&server, &ids).await, before);
+}
