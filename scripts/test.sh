@@ -23,6 +23,7 @@ A variable that is set already is respected, and that service is not started:
     AGENTHOOK_TEST_LITELLM_URL          a LiteLLM proxy with tests/litellm/config.yaml, and with it
     AGENTHOOK_TEST_LITELLM_MASTER_KEY   its master key, and
     AGENTHOOK_TEST_UPSTREAM_URL         the tests/litellm/fake_upstream.py behind it
+    AGENTHOOK_TEST_SCHEMATHESIS         the program of tests/schemathesis/requirements.txt
 (PostgreSQL's and Redis's programs must be there nevertheless: some tests stop and restart servers of their own.)
 AGENTHOOK_TEST_DB (sqlite or postgres) tells the integration tests which database to use, and AGENTHOOK_TEST_QUEUE=redis
 adds Redis to PostgreSQL.
@@ -132,7 +133,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/agenthook-test.XXXXXX")
 chmod 755 "$tmp" # PostgreSQL runs as another user when this runs as root
 logs=$PWD/.agenthook/logs
 jobs=() # process groups to end
-postgres_job='' redis_job='' redis_port='' litellm_job=''
+postgres_job='' redis_job='' redis_port='' litellm_job='' schemathesis_job=''
 
 # Starts a function or command in a process group of its own: Ctrl-C does not reach it, and it can be ended as a whole.
 background() {
@@ -218,9 +219,16 @@ run_redis() {
   exec "$(redis_server)" --port "$1" --bind 127.0.0.1 --databases 10000 --save '' --appendonly no
 }
 
-# The virtual environment that `agenthook quickstart` uses too: one per content of requirements.txt, `.ready` written
-# last. The lock is the file's (flock), so it ends with the process, however that ends.
+# The name of the virtual environment for a requirements.txt: one per content. `agenthook quickstart` uses LiteLLM's too.
+venv_of() {
+  mkdir -p .agenthook
+  echo "$PWD/.agenthook/$1-$("$python" -c \
+    'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:12])' "$2")"
+}
+
+# Makes one: `.ready` is written last. The lock is the file's (flock), so it ends with the process, however that ends.
 prepare_venv() {
+  local venv=$1 requirements=$2
   exec 9>"$venv.lock"
   "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
   if [ ! -e "$venv/.ready" ] || ! "$venv/bin/python" -c ''; then
@@ -228,7 +236,7 @@ prepare_venv() {
     "$python" -m venv "$venv"
     # --no-compile: Python compiles what is used at the first start, which takes seconds instead of half a minute.
     "$venv/bin/python" -m pip install --no-compile --disable-pip-version-check --no-input --progress-bar off \
-      -r litellm/requirements.txt
+      -r "$requirements"
     touch "$venv/.ready"
   fi
   exec 9>&-
@@ -237,7 +245,7 @@ prepare_venv() {
 # The real proxy. Its environment is clean: LiteLLM would take our DATABASE_URL for its own, and a proxy for localhost.
 run_litellm() {
   local config=$PWD/tests/litellm/config.yaml port=$1
-  prepare_venv
+  prepare_venv "$venv" litellm/requirements.txt
   cd "$tmp"
   exec env -i HOME="$tmp" PATH="$venv/bin:/usr/bin:/bin" LANG=C.UTF-8 \
     LITELLM_LOCAL_MODEL_COST_MAP=True LITELLM_TELEMETRY=False NO_DOCS=True DISABLE_ADMIN_UI=True \
@@ -266,14 +274,19 @@ start_services() {
     port=$(free_port)
     export AGENTHOOK_TEST_UPSTREAM_URL AGENTHOOK_TEST_LITELLM_URL="http://127.0.0.1:$port"
     export AGENTHOOK_TEST_LITELLM_MASTER_KEY=sk-agenthook-test-master-key
-    mkdir -p .agenthook
-    venv=$PWD/.agenthook/litellm-$("$python" -c \
-      'import hashlib; print(hashlib.sha256(open("litellm/requirements.txt", "rb").read()).hexdigest()[:12])')
+    venv=$(venv_of litellm litellm/requirements.txt)
     if [ ! -e "$venv/.ready" ]; then say "LiteLLM is being installed meanwhile, once: 120 packages, one to two minutes"; fi
     background "$tmp/litellm.log" run_litellm "$port"
     litellm_job=$!
   elif [ -z "${AGENTHOOK_TEST_LITELLM_MASTER_KEY:-}" ] || [ -z "${AGENTHOOK_TEST_UPSTREAM_URL:-}" ]; then
     die 'AGENTHOOK_TEST_LITELLM_URL needs AGENTHOOK_TEST_LITELLM_MASTER_KEY and AGENTHOOK_TEST_UPSTREAM_URL beside it.'
+  fi
+  if [ -z "${AGENTHOOK_TEST_SCHEMATHESIS:-}" ]; then
+    local requirements=tests/schemathesis/requirements.txt schemathesis
+    schemathesis=$(venv_of schemathesis "$requirements")
+    background "$tmp/schemathesis.log" prepare_venv "$schemathesis" "$requirements"
+    schemathesis_job=$!
+    export AGENTHOOK_TEST_SCHEMATHESIS=$schemathesis/bin/schemathesis
   fi
   set -m
   watch_over </dev/null >/dev/null 2>&1 &
@@ -304,6 +317,11 @@ await_services() {
       sleep 0.1
     done
   fi
+  if [ -n "$schemathesis_job" ] && ! wait "$schemathesis_job"; then
+    tail -n 30 "$tmp/schemathesis.log" >&2
+    die 'Schemathesis could not be installed: the last words are above.'
+  fi
+  schemathesis_job=''
   if [ -n "$litellm_job" ]; then
     until "$python" - "$AGENTHOOK_TEST_LITELLM_URL/health/liveliness" <<'PY'; do litellm_lives; sleep 0.3; done
 import sys, urllib.request

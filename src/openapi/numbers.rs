@@ -7,7 +7,8 @@ pub(super) fn complete(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(complete),
         Value::Object(fields) => {
-            let unsigned = fields.get("minimum").and_then(Value::as_i64).is_some_and(|low| low >= 0);
+            // utoipa's word for a type without a sign, if nobody says more.
+            let unsigned = fields.get("minimum").and_then(Value::as_i64) == Some(0);
             let (low, high) = match fields.get("format").and_then(Value::as_str) {
                 Some("int32") if unsigned => (0, u64::from(u32::MAX)),
                 Some("int32") => (i32::MIN.into(), i32::MAX as u64),

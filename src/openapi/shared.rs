@@ -30,6 +30,7 @@ pub(super) fn complete(document: &mut Value) {
     for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
         for operation in item.as_object_mut().into_iter().flat_map(|item| item.values_mut()) {
             parameters(operation);
+            body(operation);
             answers(path, operation, &mut refusals);
         }
     }
@@ -38,7 +39,8 @@ pub(super) fn complete(document: &mut Value) {
 
 /// A query string has no `null`.
 fn parameters(operation: &mut Value) {
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    let all = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in all.into_iter().flatten() {
         let Some(schema) = parameter.get_mut("schema") else { continue };
         if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
             types.retain(|name| name != "null");
@@ -53,6 +55,23 @@ fn parameters(operation: &mut Value) {
             }
         }
     }
+}
+
+/// A body of an `Option` may be left out, and is no `null` either.
+fn body(operation: &mut Value) {
+    let Some(body) = operation.get_mut("requestBody") else { return };
+    let mut required = true;
+    for content in body["content"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        let Some(choices) = content["schema"].get_mut("oneOf").and_then(Value::as_array_mut) else {
+            continue;
+        };
+        choices.retain(|choice| choice["type"] != "null");
+        if let [only] = &choices[..] {
+            content["schema"] = only.clone();
+            required = false;
+        }
+    }
+    body["required"] = required.into();
 }
 
 fn answers(path: &str, operation: &mut Value, refusals: &mut Map<String, Value>) {

@@ -44,6 +44,7 @@ mod revocation;
 mod roles;
 mod runs;
 mod schema;
+mod schemathesis;
 mod search;
 mod secrets_stay_secret;
 mod signals;

@@ -113,6 +113,26 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
     }
 }
 
+#[test]
+fn nothing_is_said_by_null() {
+    fn look(value: &Value, place: &str) {
+        match value {
+            Value::Null => panic!("null at {place}"),
+            Value::Array(items) => items.iter().for_each(|item| look(item, place)),
+            // Here it is a value like any other.
+            Value::Object(fields) => {
+                for (name, field) in fields.iter().filter(|(name, _)| {
+                    !["example", "examples", "default", "const", "enum"].contains(&name.as_str())
+                }) {
+                    look(field, &format!("{place}/{name}"));
+                }
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    look(&DOCUMENT, "");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_is_served_printed_and_shown_without_a_key() {
     let server = Server::start().await;
