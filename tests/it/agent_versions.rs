@@ -62,7 +62,7 @@ async fn the_audit_log_says_who_made_which_version() {
     let server = Server::start().await;
     let agent = server.agent().await;
     let path = format!("/api/v1/agents/{}", agent.id);
-    let operator = server.key("operator", "acme").await;
+    let operator = server.api_key("operator", "acme").await;
     let rotated = server.expect(200, "POST", &format!("{path}/webhook-secret/rotate"), None).await;
     let patch = server.ask("PATCH", &path, Some(&operator), Some(json!({"name": "new"}).to_string())).await;
     assert_eq!(patch.status, 200, "{}", patch.text);

@@ -129,7 +129,7 @@ async fn a_tenant_sees_its_own_entries_and_no_others() {
     let server = Server::start().await;
     let ours = server.agent().await;
     let theirs = server.agent_with(json!({"tenant_id": "other"})).await;
-    let viewer = server.key("viewer", "acme").await;
+    let viewer = server.api_key("viewer", "acme").await;
     let seen = async |query: &str| {
         let answer = server.ask("GET", &format!("/api/v1/audit?{query}"), Some(&viewer), None).await;
         assert_eq!(answer.status, 200, "{}", answer.text);

@@ -37,7 +37,7 @@ async fn what_is_not_for_the_asker_to_set_is_refused_and_changes_nothing() {
     let server = Server::without_worker().await;
     let agent = server.agent().await;
     server.tenant(json!({"tenant_id": "victim"})).await;
-    let operator = server.key("operator", "acme").await;
+    let operator = server.api_key("operator", "acme").await;
     let own = format!("/api/v1/agents/{}", agent.id);
     let new = json!({"name": "n", "llm_config": {"model": "m"}});
     let key = json!({"role": "viewer", "tenant_id": "acme", "name": "n"});
@@ -98,7 +98,7 @@ async fn an_operator_makes_agents_for_its_own_tenant_alone() {
     for tenant_id in ["acme", "victim"] {
         server.tenant(json!({"tenant_id": tenant_id})).await;
     }
-    let operator = server.key("operator", "acme").await;
+    let operator = server.api_key("operator", "acme").await;
     let make = async |tenant_id: Value| {
         let mut body = json!({"name": "n", "llm_config": {"model": "m"}});
         if !tenant_id.is_null() {

@@ -1,4 +1,4 @@
-//! What each role may do, route by route: whoever may not is told so, and another tenant's things are not there.
+//! What each role may do, route by route, and that whoever may not is told so (`tenancy` has what is another tenant's).
 
 use agenthook::server::ROUTES;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ async fn every_route_takes_its_role_and_no_lesser_one() {
     server.agent().await;
     let mut keys = vec![(Admin, ADMIN_KEY.to_owned())];
     for (role, word) in [(Viewer, "viewer"), (Operator, "operator")] {
-        keys.push((role, server.key(word, "acme").await));
+        keys.push((role, server.api_key(word, "acme").await));
     }
     for (method, pattern, least, body) in rights() {
         for (role, key) in &keys {
@@ -132,72 +132,11 @@ async fn every_route_takes_its_role_and_no_lesser_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_tenants_things_are_not_there_whatever_the_role() {
-    let server = Server::without_worker().await;
-    let things = things(&server).await;
-    server.tenant(json!({"tenant_id": "other"})).await;
-    let before = server.get(&format!("/api/v1/agents/{}", things.agent.id)).await;
-    for role in ["viewer", "operator"] {
-        let key = server.key(role, "other").await;
-        for (method, pattern, least, body) in rights() {
-            let told = format!("{method} {pattern} as {role} of another tenant");
-            if !pattern.contains('{') {
-                if method == "get" && least == Viewer {
-                    let answer =
-                        ask(&server, &key, method, &format!("{pattern}?tenant_id=acme"), &body).await;
-                    let lists = answer.body.as_object().into_iter().flat_map(|body| body.values());
-                    let shown: usize = lists.filter_map(Value::as_array).map(Vec::len).sum();
-                    // The list of tenants takes no tenant: it shows the own one.
-                    let expected = if pattern == "/api/v1/tenants" { 422 } else { 200 };
-                    assert_eq!(
-                        (answer.status, shown.min(1)),
-                        (expected, usize::from(expected == 422)),
-                        "{told}: {}",
-                        answer.text
-                    );
-                    assert!(!answer.text.contains("acme"), "{told}: {}", answer.text);
-                }
-                continue;
-            }
-            let answer = ask(&server, &key, method, &things.path(pattern), &body).await;
-            assert_eq!(answer.status, 404, "{told}: {}", answer.text);
-            let nobody = ask(&server, &key, method, &nowhere(pattern), &body).await;
-            let same = |answer: &Answer| {
-                let mut body = answer.body.clone();
-                body["request_id"] = Value::Null;
-                (answer.status, body)
-            };
-            assert_eq!(same(&answer), same(&nobody), "{told}");
-        }
-        let own = server.ask("GET", "/api/v1/tenants", Some(&key), None).await;
-        assert_eq!(own.body["tenants"][0]["tenant_id"], "other");
-        assert_eq!(own.body["tenants"].as_array().map(Vec::len), Some(1));
-        // A new agent for another tenant: as if there were no such tenant.
-        let agent =
-            |tenant_id: &str| json!({"tenant_id": tenant_id, "name": "n", "llm_config": {"model": "m"}});
-        let theirs = ask(&server, &key, "post", "/api/v1/agents", &agent("acme")).await;
-        let nobodys = ask(&server, &key, "post", "/api/v1/agents", &agent("nobody")).await;
-        assert_eq!((theirs.status, &theirs.body["errors"]), (nobodys.status, &nobodys.body["errors"]));
-        assert!(matches!(theirs.status, 403 | 422), "{}", theirs.text);
-    }
-    assert_eq!(server.get(&format!("/api/v1/agents/{}", things.agent.id)).await, before);
-}
-
-/// The same path with ids that nobody has.
-fn nowhere(pattern: &str) -> String {
-    let id = uuid::Uuid::now_v7().to_string();
-    let path = pattern.replace("{tenant_id}", "nobody").replace("{version}", "1");
-    ["{agent_id}", "{secret_id}", "{execution_id}", "{key_id}"]
-        .iter()
-        .fold(path, |path, name| path.replace(name, &id))
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_never_sees_a_secret_nor_a_part_of_one() {
     let server = Server::without_worker().await;
     let things = things(&server).await;
     server.set_llm_key("acme", "sk-of-the-tenant-0123456789wxyz").await;
-    let viewer = server.key("viewer", "acme").await;
+    let viewer = server.api_key("viewer", "acme").await;
     let secret = &things.agent.secret;
     for (method, pattern, least, body) in rights() {
         if least != Viewer {
@@ -216,7 +155,7 @@ async fn a_viewer_never_sees_a_secret_nor_a_part_of_one() {
             assert!(matches!(whole.status, 403 | 422), "{}", whole.text);
             assert!(!whole.text.contains(&secret[..4]), "{}", whole.text);
         }
-        let operator = server.key("operator", "acme").await;
+        let operator = server.api_key("operator", "acme").await;
         let whole = ask(&server, &operator, "get", &format!("{path}?reveal=true"), &Value::Null).await;
         assert_eq!(&whole.body["secrets"][0]["webhook_secret"], secret);
     }

@@ -73,10 +73,7 @@ async fn ours(server: &Server) -> BTreeMap<&'static str, String> {
         .await;
     server.set_llm_key(&format!("our-{MARK}"), &format!("sk-{MARK}-0123456789")).await;
     let trace = agent.run(server, format!(r#"{{"animal":"{MARK}"}}"#)).await;
-    server.key("operator", &format!("our-{MARK}")).await;
-    let keys = server.get("/api/v1/keys").await;
-    let key =
-        keys["keys"].as_array().expect("keys").iter().find(|key| key["role"] == "operator").expect("the key");
+    let key = server.key("operator", &format!("our-{MARK}")).await;
     let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
     let text = |value: &Value| value.as_str().expect("an id").to_owned();
     BTreeMap::from([
@@ -130,7 +127,7 @@ async fn what_is_another_tenants_is_not_there_and_does_not_change() {
     server.tenant(json!({"tenant_id": "theirs"})).await;
     let mut keys = Vec::new();
     for role in ["operator", "viewer"] {
-        keys.push(server.key(role, "theirs").await);
+        keys.push(server.api_key(role, "theirs").await);
     }
     let before = everything(&server, &ids).await;
     let mut tried = 0;
@@ -169,7 +166,7 @@ async fn no_list_shows_anything_of_another_tenant() {
         "cursor=a&limit=1".to_owned(),
     ];
     for role in ["operator", "viewer"] {
-        let key = server.key(role, "theirs").await;
+        let key = server.api_key(role, "theirs").await;
         for operation in operations(&server).await {
             if operation.method != "GET" || operation.names_something() {
                 continue;
@@ -188,7 +185,7 @@ async fn no_list_shows_anything_of_another_tenant() {
 async fn a_viewer_changes_nothing_and_sees_no_secret() {
     let server = Server::start().await;
     let ids = ours(&server).await;
-    let viewer = &server.key("viewer", &ids["tenant_id"]).await;
+    let viewer = &server.api_key("viewer", &ids["tenant_id"]).await;
     let revealed = format!("/api/v1/agents/{}/webhook-secret?reveal=true", ids["agent_id"]);
     let secret = server.get(&revealed).await["secrets"][0]["webhook_secret"].clone();
     let secret = secret.as_str().expect("a secret");

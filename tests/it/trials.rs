@@ -228,7 +228,7 @@ async fn whoever_may_write_may_test() {
         ("operator", "other", 404),
         ("viewer", "other", 404),
     ] {
-        let key = server.key(role, tenant_id).await;
+        let key = server.api_key(role, tenant_id).await;
         for body in [r#"{"payload":1}"#, r#"{"payload":1,"dry_run":true}"#, "no JSON"] {
             let answer = server.ask("POST", &path(&agent), Some(&key), Some(body.to_owned())).await;
             let expected = match (status, body) {

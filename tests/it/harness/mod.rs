@@ -226,11 +226,15 @@ impl Server {
         self.expect(201, "POST", "/api/v1/tenants", Some(fields)).await
     }
 
-    /// Makes an API key of this role in this tenant; its text.
-    pub async fn key(&self, role: &str, tenant_id: &str) -> String {
+    /// A new API key of this role in this tenant, as the answer shows it this once.
+    pub async fn key(&self, role: &str, tenant_id: &str) -> Value {
         let wanted = json!({"role": role, "tenant_id": tenant_id, "name": format!("{role} of {tenant_id}")});
-        let made = self.expect(201, "POST", "/api/v1/keys", Some(wanted)).await;
-        made["key"].as_str().expect("a key").to_owned()
+        self.expect(201, "POST", "/api/v1/keys", Some(wanted)).await
+    }
+
+    /// The same, only its text.
+    pub async fn api_key(&self, role: &str, tenant_id: &str) -> String {
+        self.key(role, tenant_id).await["key"].as_str().expect("a key").to_owned()
     }
 
     /// Gives a tenant an LLM key of its own.
