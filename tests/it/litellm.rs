@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use agenthook::llm::{Call, Completion, LlmClient, LlmError, LlmSettings, call_id_for, prompt};
+use agenthook::llm::{Call, Completion, KeyStanding, LlmClient, LlmError, LlmSettings, call_id_for, prompt};
 use agenthook::model::ErrorCode::{self, *};
 use agenthook::model::FallbackReason::{self, BudgetExceeded, RateLimited, Rejected};
 use agenthook::model::{AgentId, Cost, ExecutionId, LlmConfig, Usage};
@@ -243,5 +243,30 @@ async fn doctor_sees_whether_a_key_is_accepted() {
     for key in [SecretString::from("sk-nobody"), key("expired"), key("blocked")] {
         let error = client.models(&key).await.expect_err("a refused key");
         assert_eq!((error.code, error.fallback), (LlmAuth, Some(Rejected)), "{}", error.message);
+    }
+}
+
+/// This proxy has no database, so `/key/info` knows nothing, and `/v1/models` decides.
+#[tokio::test]
+async fn a_key_is_known_for_what_it_is_before_it_is_stored() {
+    let client = client();
+    let master = SecretString::from(setting("AGENTHOOK_TEST_LITELLM_MASTER_KEY"));
+    for good in [key("ok"), key("allowlist"), master] {
+        assert_eq!(client.key_standing(&good).await, KeyStanding::Valid);
+    }
+    for (bad, says) in [
+        (SecretString::from("sk-nobody"), "does not know it"),
+        ("no-key-at-all".into(), "start with `sk-`"),
+        (key("expired"), "expired"),
+        (key("blocked"), "blocked"),
+    ] {
+        match client.key_standing(&bad).await {
+            KeyStanding::Refused(why) => assert!(why.contains(says), "{why}"),
+            other => panic!("{says}: {other:?}"),
+        }
+    }
+    match client.key_standing(&key("broke")).await {
+        KeyStanding::Limited(why) => assert!(why.contains("budget"), "{why}"),
+        other => panic!("a spent budget: {other:?}"),
     }
 }
