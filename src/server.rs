@@ -123,9 +123,6 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
         Actix::new()
             .app_data(app.clone())
             .app_data(ingress.clone())
-            .app_data(web::QueryConfig::default().error_handler(|error, _| {
-                ApiError::field("", format!("the query string cannot be read: {error}")).into()
-            }))
             .wrap(from_fn(only_with_key))
             // Inside, so that the path that is matched is the one that was normalized.
             .wrap(from_fn(with_request_id))

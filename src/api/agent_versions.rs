@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 use super::{agents, id, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId};
-use crate::web::{ApiError, Caller, Page, limit};
+use crate::web::{ApiError, Caller, Page, Query, limit};
 
 /// The list's query string.
 #[derive(Deserialize, IntoParams)]
@@ -32,7 +32,7 @@ pub async fn list(
     caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    query: web::Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let agent_id = agents::find(&app, &caller, &path).await?.agent_id;
     let limit = limit(query.limit)?;

@@ -14,7 +14,7 @@ use super::{id, through, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId, AuditAction, Change, TenantId};
 use crate::store;
-use crate::web::{ApiError, Body, Caller, IfMatch, Page, Scope, etag, limit};
+use crate::web::{ApiError, Body, Caller, IfMatch, Page, Query, Scope, etag, limit};
 
 /// How often a change is made anew because another one came first.
 pub(super) const RACES: usize = 50;
@@ -72,7 +72,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
-    query: web::Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
     let tenant = match caller.scope(query.tenant_id.clone()) {

@@ -10,7 +10,7 @@ use crate::app::{App, key_hash};
 use crate::config::{api_key_hint, generate_api_key};
 use crate::model::{ApiKey, ApiKeyId, AuditAction, Change, KeyRole, TenantId};
 use crate::store::KeyDeletion;
-use crate::web::{ApiError, Body, Caller, Code, Page, limit};
+use crate::web::{ApiError, Body, Caller, Code, Page, Query, limit};
 
 /// Longest name of a key, in characters.
 const MAX_NAME_CHARS: usize = 200;
@@ -97,7 +97,7 @@ async fn check(app: &App, role: KeyRole, tenant_id: Option<&TenantId>) -> Result
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
-    query: web::Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     caller.admin()?;
     let limit = limit(query.limit)?;

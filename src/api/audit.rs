@@ -8,7 +8,7 @@ use super::{query, view};
 use crate::app::App;
 use crate::model::{ApiKeyId, AuditAction, AuditId, TenantId};
 use crate::store::AuditFilter;
-use crate::web::{ApiError, Caller, Page, Scope, limit};
+use crate::web::{ApiError, Caller, Page, Query, Scope, limit};
 
 /// The list's query string.
 #[derive(Deserialize, IntoParams)]
@@ -49,7 +49,7 @@ pub struct ListQuery {
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
-    query: web::Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
     let mut filter = filter(&query)?;

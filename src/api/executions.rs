@@ -9,7 +9,7 @@ use super::{id, view};
 use crate::app::App;
 use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, TenantId, Trace};
 use crate::store::{ExecutionFilter, Found};
-use crate::web::{ApiError, Caller, Page, Scope, limit};
+use crate::web::{ApiError, Caller, Page, Query, Scope, limit};
 
 /// Characters of a text that is searched for, at most.
 const MAX_NEEDLE: usize = 200;
@@ -55,7 +55,7 @@ pub struct ListQuery {
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
-    query: web::Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
     let mut filter = filter(&query)?;

@@ -11,7 +11,7 @@ use crate::model::{
     AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, Tenant, TenantId, null_schema,
 };
 use crate::store;
-use crate::web::{ApiError, Body, Caller, Code, Page, Scope, from_value, limit};
+use crate::web::{ApiError, Body, Caller, Code, Page, Query, Scope, from_value, limit};
 
 /// How often a change is made anew because another one came first.
 const RACES: usize = 50;
@@ -145,7 +145,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
 pub async fn list(
     caller: Caller,
     app: web::Data<App>,
-    query: web::Query<ListQuery>,
+    query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
     let after = query.cursor.as_deref().map(|cursor| cursor.parse::<TenantId>()).transpose();

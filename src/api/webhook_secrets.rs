@@ -10,7 +10,7 @@ use super::{agents, id, through, view};
 use crate::app::{App, secret_owner};
 use crate::model::{AgentId, AuditAction, Change, SecretId, Time, WebhookSecret};
 use crate::store::{self, Revoked, Rotated, Rotation};
-use crate::web::{ApiError, Body, Caller, Code, IfMatch};
+use crate::web::{ApiError, Body, Caller, Code, IfMatch, Query};
 
 /// Characters of a masked secret that are shown: enough to tell two apart.
 const SHOWN: usize = 4;
@@ -24,7 +24,7 @@ const MAX_LIVE: usize = 10;
 /// Whether the secrets are shown whole.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct Query {
+pub struct Shown {
     /// Shows the secrets whole; that takes an operator's or an admin's key, and is noted in the audit log.
     #[serde(default)]
     reveal: bool,
@@ -48,14 +48,14 @@ struct Rotate {
 /// Masked, unless `reveal` asks for the whole text.
 #[utoipa::path(
     get, path = "/api/v1/agents/{agent_id}/webhook-secret", tag = "agents", operation_id = "get_webhook_secret",
-    params(("agent_id" = AgentId, Path, description = "The agent."), Query),
+    params(("agent_id" = AgentId, Path, description = "The agent."), Shown),
     responses((status = 200, description = "The secrets that verify now.", body = view::SecretList))
 )]
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
-    query: web::Query<Query>,
+    query: Query<Shown>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = agents::find(&app, &caller, &path).await?;
     let now = app.clock.now();

@@ -39,7 +39,7 @@ pub(super) fn escape(key: &str) -> String {
 
 /// What does not fit, and where: the innermost step comes first.
 #[derive(Debug)]
-struct Fault {
+pub(super) struct Fault {
     path: Vec<String>,
     message: String,
 }
@@ -49,9 +49,14 @@ impl Fault {
         Self { path: Vec::new(), message: message.into() }
     }
 
-    fn at(mut self, step: impl Into<String>) -> Self {
+    pub(super) fn at(mut self, step: impl Into<String>) -> Self {
         self.path.push(step.into());
         self
+    }
+
+    /// The steps from the inside out, and what has to stand there.
+    pub(super) fn into_parts(self) -> (Vec<String>, String) {
+        (self.path, self.message)
     }
 
     fn one_of(words: &[&str]) -> Self {
