@@ -1,5 +1,6 @@
 //! `agenthook tenant …`
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
@@ -153,7 +154,12 @@ impl Tenant {
                 let key = match (key_file, key) {
                     (Some(path), _) => input::secret(&path)?,
                     (None, Some(key)) => key,
-                    (None, None) => input::secret(Path::new("-"))?,
+                    (None, None) => {
+                        if std::io::stdin().is_terminal() {
+                            anstream::eprintln!("paste the key, then press Enter and Ctrl-D:");
+                        }
+                        input::secret(Path::new("-"))?
+                    }
                 };
                 if key.expose_secret().is_empty() {
                     let ways = "no key: give --key-file FILE, or AGENTHOOK_TENANT_LLM_KEY, or pipe it in";

@@ -53,7 +53,7 @@ async fn refuses(agent: &Agent, status: u16) -> bool {
     seen == status
 }
 
-/// A rotated secret, a paused agent, a deleted one, a removed LLM key and a revoked API key.
+/// A rotated secret, a revoked one, a paused agent, a deleted one, a removed LLM key and a revoked API key.
 async fn every_change_holds(one: &Server, other: &Server) {
     let made = one.agent().await;
     let path = format!("/api/v1/agents/{}", made.id);
@@ -64,6 +64,18 @@ async fn every_change_holds(one: &Server, other: &Server) {
     holds_within_a_second("a rotation", async || refuses(&leaked, 401).await).await;
     let agent = leaked.with_secret(&rotated["webhook_secret"]);
     assert_eq!(agent.post("{}").await.status, 200, "the new secret, and the same delivery");
+
+    let further = Some(json!({"overlap_seconds": 3600}));
+    let further = one.expect(200, "POST", &format!("{path}/webhook-secret/rotate"), further).await;
+    let revoked = leaked.with_secret(&further["webhook_secret"]);
+    eventually("the further secret verifies", async || {
+        (revoked.post("{}").await.status == 200).then_some(())
+    })
+    .await;
+    let id = further["secret_id"].as_str().expect("an id");
+    one.expect(204, "DELETE", &format!("{path}/webhook-secret/{id}"), None).await;
+    holds_within_a_second("a revocation", async || refuses(&revoked, 401).await).await;
+    assert_eq!(agent.post("{}").await.status, 200, "the other secret stays");
 
     one.expect(200, "PATCH", &path, Some(json!({"status": "paused"}))).await;
     holds_within_a_second("a pause", async || refuses(&agent, 403).await).await;
