@@ -70,7 +70,7 @@ impl Cipher {
         SecretString::from(Fernet::generate_key())
     }
 
-    /// A token that only `owner` can open. `owner` says the kind too (`tenant:acme`, `secret:<uuid>`), so
+    /// A token that only `owner` can open. `owner` says the kind too (`llm-key:acme`, `webhook-secret:<uuid>`), so
     /// that one noun's id is never another's.
     #[must_use]
     pub fn seal(&self, owner: &str, secret: &SecretString) -> String {

@@ -1,7 +1,8 @@
 //! Opening the house: database, keys, first admin. Everything that can be wrong is wrong here, before a
 //! socket is open.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -124,10 +125,17 @@ fn create_directories(settings: &Settings) -> Result<(), StartError> {
     let DatabaseUrl::Sqlite(path) = &settings.database_url else { return Ok(()) };
     for directory in [Some(settings.data_dir.as_path()), path.parent()].into_iter().flatten() {
         if !directory.as_os_str().is_empty() {
-            std::fs::create_dir_all(directory).map_err(|error| unusable(directory, &error))?;
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+            made.map_err(|error| unusable(directory, &error))?;
         }
     }
-    Ok(())
+    // Payloads are in it. SQLite gives the files beside it the same mode.
+    private(path).map(drop).map_err(|error| unusable(path, &error))
+}
+
+/// Opens a file, which is made if it is not there, for its owner alone.
+fn private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 /// Takes the embedded database for this process alone: a second server on the same file would run what the
@@ -135,7 +143,7 @@ fn create_directories(settings: &Settings) -> Result<(), StartError> {
 fn lock_embedded(settings: &Settings) -> Result<Option<File>, StartError> {
     let DatabaseUrl::Sqlite(path) = &settings.database_url else { return Ok(None) };
     let lock_path = path.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(|error| unusable(&lock_path, &error))?;
+    let lock = private(&lock_path).map_err(|error| unusable(&lock_path, &error))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Err(StartError::Fault(format!(

@@ -26,13 +26,13 @@ enum What {
     #[command(after_help = "\
 Examples:
   agenthook key create --name 'deploy pipeline' --role operator --tenant acme
-  agenthook key create --name 'on call'                  (an admin's: every tenant)")]
+  agenthook key create --name 'on call' --role admin      (every tenant)")]
     Create {
         /// For people: who holds it, or what for
         #[arg(long)]
         name: String,
         /// What it may do: admin everything; operator writes in one tenant; viewer reads in one and never sees a secret
-        #[arg(long, value_parser = PossibleValuesParser::new(["admin", "operator", "viewer"]), default_value = "admin")]
+        #[arg(long, value_parser = PossibleValuesParser::new(["admin", "operator", "viewer"]))]
         role: String,
         /// The tenant of an operator or a viewer
         #[arg(long, value_name = "TENANT_ID", required_if_eq_any([("role", "operator"), ("role", "viewer")]))]

@@ -62,6 +62,9 @@ impl Send {
             }
             _ => return Err(Failure::Fault(refusal(status, &text))),
         };
+        if is_duplicate(&text) {
+            anstream::eprintln!("a duplicate: this delivery was accepted before, and runs once");
+        }
         match execution {
             Some(execution) if self.wait.wait => self.wait.show(&api, &execution, self.api.json).await,
             Some(execution) if !self.api.json => {
@@ -72,6 +75,10 @@ impl Send {
             _ => output::print(if self.api.json { text } else { output::plain(&text) }),
         }
     }
+}
+
+fn is_duplicate(answer: &str) -> bool {
+    serde_json::from_str::<Value>(answer).is_ok_and(|answer| answer["status"] == "duplicate")
 }
 
 fn execution_id(answer: &str) -> Option<String> {

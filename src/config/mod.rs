@@ -113,8 +113,9 @@ impl std::fmt::Debug for SettingsArgs {
     }
 }
 
-/// Our own steps, and only the troubles of the libraries.
-const DEFAULT_LOG: &str = "info,actix_server=warn,apalis_core=warn,sqlx=warn";
+/// Our own steps, and only the troubles of the libraries. actix-http's are those of whoever sends garbage, a port scan
+/// for one.
+const DEFAULT_LOG: &str = "info,actix_http=off,actix_server=warn,apalis_core=warn,sqlx=warn";
 
 /// A setting that cannot be used: one line that names it and says what to do.
 #[derive(Debug, thiserror::Error)]

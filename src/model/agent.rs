@@ -101,6 +101,12 @@ impl AgentSpec {
         );
         check(within(llm.temperature, 0.0, 2.0), "/llm_config/temperature", "must be between 0 and 2");
         check(within(llm.top_p, 0.0, 1.0), "/llm_config/top_p", "must be between 0 and 1");
+        for (penalty, pointer) in [
+            (llm.presence_penalty, "/llm_config/presence_penalty"),
+            (llm.frequency_penalty, "/llm_config/frequency_penalty"),
+        ] {
+            check(within(penalty, -2.0, 2.0), pointer, "must be between -2 and 2");
+        }
         check(llm.max_tokens != Some(0), "/llm_config/max_tokens", "must be at least 1");
         check(
             llm.max_completion_tokens != Some(0),

@@ -2,6 +2,7 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
@@ -27,19 +28,23 @@ impl FromRequest for RequestId {
 
 /// Gives the request its id, and every error its problem document: the one place where they are made.
 pub async fn with_request_id(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    // HEAD is GET without the body (RFC 9110 §9.3.2), and actix-web leaves the body out by itself.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let id = Uuid::now_v7();
     request.extensions_mut().insert(RequestId(id));
     let span = tracing::info_span!("request", request_id = %id);
-    let app = request.app_data::<web::Data<App>>().cloned();
     let mut answer = next.call(request).instrument(span).await?.map_into_boxed_body();
     if let Some(error) = answer.response().error() {
         let problem = match error.as_error::<ApiError>() {
             Some(error) => error.clone(),
             None => of_framework(error.as_response_error().status_code().as_u16()),
         };
+        let app = answer.request().app_data::<web::Data<App>>().cloned();
         let public_url = app.as_ref().map(|app| &app.settings.public_url);
         let kept = answer.headers_mut().remove(CACHE_CONTROL).next();
         answer = answer.into_response(problem.render(id, public_url)).map_into_boxed_body();
