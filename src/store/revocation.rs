@@ -7,7 +7,7 @@ use crate::model::{Agent, AuditEntry, Change, SecretId};
 statements! {
     REMOVE = "DELETE FROM webhook_secrets WHERE agent_id = $1 AND secret_id = $2
         AND (expires_at IS NULL OR expires_at > $3)";
-    LASTING = "SELECT count(*) FROM webhook_secrets WHERE agent_id = $1 AND expires_at IS NULL";
+    LIVE = "SELECT count(*) FROM webhook_secrets WHERE agent_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
 }
 
 /// What became of a revocation.
@@ -17,14 +17,13 @@ pub enum Revoked {
     Done,
     /// The agent has no such secret that verifies; nothing has changed.
     Missing,
-    /// No other one verifies for good, at most until its overlap ends: nothing has changed.
+    /// No other one verifies: nothing has changed.
     Last,
 }
 
 impl Store {
     /// Removes one of an agent's secrets. It is a change of the agent, and so its next version: of two that revoke one
-    /// of the last two secrets each, one comes first and the other finds the last one. One whose end is set may always
-    /// go, as long as another has none.
+    /// of the last two secrets each, one comes first and the other finds the last one.
     ///
     /// # Errors
     /// [`Error::Conflict`](super::Error::Conflict) if the agent has another version by now, or is deleted: read it
@@ -49,11 +48,12 @@ impl Store {
         if rows == 0 {
             return Ok(Revoked::Missing);
         }
-        let lasting = in_tx!(&mut tx, |conn| sqlx::query_scalar::<_, i64>(LASTING)
+        let live = in_tx!(&mut tx, |conn| sqlx::query_scalar::<_, i64>(LIVE)
             .bind(id.0)
+            .bind(now)
             .fetch_one(&mut *conn)
             .await)?;
-        if lasting == 0 {
+        if live == 0 {
             return Ok(Revoked::Last);
         }
         audit::note(&mut tx, entry).await?;

@@ -19,6 +19,28 @@ fn problem(answer: &Answer, status: u16, code: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn head_is_get_without_the_body() {
+    let server = Server::start().await;
+    for (path, key, status) in [
+        ("/healthz", None, 200),
+        ("/readyz", None, 200),
+        ("/docs", None, 200),
+        ("/api/v1/tenants", Some(ADMIN_KEY), 200),
+        ("/api/v1/tenants", None, 401),
+        ("/nowhere", None, 404),
+    ] {
+        let request = server.http.head(format!("{}{path}", server.url));
+        let request = if let Some(key) = key { request.bearer_auth(key) } else { request };
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        assert!(
+            answer.headers().contains_key("x-request-id") && answer.headers().contains_key("content-type")
+        );
+        assert_eq!(answer.text().await.expect("no body"), "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_right_key_there_is_nothing_to_see() {
     let server = Server::with_manual_clock().await;
     let agent = server.agent().await;

@@ -416,7 +416,8 @@ async fn a_leaked_secret_and_a_leaked_key_are_replaced_by_hand() {
         user.run(&["agent", "rotate-secret", &agent.id, "--overlap", "2592001"]).await.complaint(1);
     assert!(too_long.contains("30 days"), "{too_long}");
 
-    let made = parsed(&user.run(&["key", "create", "--name", "pipeline", "--json"]).await.good());
+    let made =
+        parsed(&user.run(&["key", "create", "--name", "pipeline", "--role", "admin", "--json"]).await.good());
     let text = |field: &str| made[field].as_str().expect("text").to_owned();
     let other = User::of(&server).with("AGENTHOOK_API_KEY", &text("key"));
     let listed = other.run(&["key", "list"]).await.good();
@@ -428,7 +429,7 @@ async fn a_leaked_secret_and_a_leaked_key_are_replaced_by_hand() {
     let id = parsed(&user.run(&["key", "list", "--json"]).await.good())["keys"][0]["key_id"].clone();
     let last = user.run(&["key", "delete", id.as_str().expect("an id")]).await.complaint(1);
     assert!(last.contains("make another admin key first"), "{last}");
-    let shown = user.run(&["key", "create", "--name", "last"]).await.good();
+    let shown = user.run(&["key", "create", "--name", "last", "--role", "admin"]).await.good();
     assert!(shown.contains("ahk_") && shown.contains("shown this once"), "{shown}");
 }
 

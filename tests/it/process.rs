@@ -36,7 +36,10 @@ async fn an_empty_directory_and_no_environment_are_enough() {
         let file = directory.path().join("data").join(name);
         file.metadata().expect("the file is there").permissions().mode() & 0o777
     };
-    assert_eq!(mode("encryption.key"), 0o600);
+    assert_eq!((mode(""), mode("encryption.key")), (0o700, 0o600));
+    for file in ["agenthook.db", "agenthook.db-wal", "agenthook.lock"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
 
     let mut second = start();
     assert_eq!(second.0.wait().expect("ends").code(), Some(1), "the port is taken");
