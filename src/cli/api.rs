@@ -28,7 +28,7 @@ pub(super) struct ApiArgs {
     #[arg(long, value_name = "KEY", env = "AGENTHOOK_API_KEY", hide_env_values = true, global = true)]
     api_key: Option<SecretString>,
 
-    /// Print the server's JSON instead of text for people
+    /// Print the server's JSON instead of text for people; a refusal's on stderr
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
@@ -74,7 +74,7 @@ impl ApiArgs {
             client = client.no_proxy();
         }
         let http = client.build().map_err(|error| Failure::Fault(format!("no HTTP client: {error}")))?;
-        Ok(Api { http, base, key: None })
+        Ok(Api { http, base, key: None, json: self.json })
     }
 }
 
@@ -83,6 +83,7 @@ pub(super) struct Api {
     http: reqwest::Client,
     base: Url,
     key: Option<SecretString>,
+    json: bool,
 }
 
 /// An answer's body: the text as the server sent it, and the JSON in it.
@@ -193,7 +194,11 @@ impl Api {
         let status = response.status();
         let text = self.body(response).await?;
         if !status.is_success() {
-            return Err(Failure::Fault(refusal(status.as_u16(), &text)));
+            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+            return Err(match self.json && is_json {
+                true => Failure::Refused(text),
+                false => Failure::Fault(refusal(status.as_u16(), &text)),
+            });
         }
         if text.is_empty() {
             return Ok(Answer { text, json: Value::Null });

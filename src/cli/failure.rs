@@ -13,6 +13,8 @@ pub(super) enum Failure {
     Usage(String),
     /// Something failed: exit code 1.
     Fault(String),
+    /// The server refused, and a program wants its words: its JSON on stderr. Exit code 1.
+    Refused(String),
     /// The command worked, its answer is no, and it is printed already: exit code 1.
     Negative,
     /// Whoever read our output has gone (`… | head`): nobody to tell, and no fault of ours.
@@ -25,6 +27,10 @@ impl Failure {
         let (message, code) = match self {
             Self::Usage(message) => (message, 2),
             Self::Fault(message) => (message, 1),
+            Self::Refused(problem) => {
+                anstream::eprintln!("{}", plain(&problem));
+                return ExitCode::FAILURE;
+            }
             Self::Negative => return ExitCode::FAILURE,
             Self::Closed => return ExitCode::SUCCESS,
         };

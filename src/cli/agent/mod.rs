@@ -156,10 +156,11 @@ impl Agent {
             What::Create { tenant, spec, no_webhook, file } => {
                 let body = match (file, tenant) {
                     (Some(path), _) => input::json(&path)?,
-                    (None, Some(tenant)) if spec.is_enough() => spec.to_create(&tenant, no_webhook)?,
+                    (None, tenant) if spec.is_enough() => spec.to_create(tenant.as_ref(), no_webhook)?,
                     (None, _) => {
                         return Err(Failure::Usage(
-                            "give --tenant, --name and --model, or --file FILE".into(),
+                            "give --name and --model (and --tenant with an admin's key), or --file FILE"
+                                .into(),
                         ));
                     }
                 };

@@ -65,9 +65,12 @@ impl SpecArgs {
     }
 
     /// The body of a POST.
-    pub(super) fn to_create(&self, tenant: &TenantId, no_webhook: bool) -> Result<Value, Failure> {
+    pub(super) fn to_create(&self, tenant: Option<&TenantId>, no_webhook: bool) -> Result<Value, Failure> {
         let mut body = self.changes()?;
-        body.insert("tenant_id".into(), tenant.as_str().into());
+        // Without it the server takes the key's own.
+        if let Some(tenant) = tenant {
+            body.insert("tenant_id".into(), tenant.as_str().into());
+        }
         match (no_webhook, body.contains_key("trigger")) {
             (true, true) => {
                 return Err(Failure::Usage(
@@ -165,16 +168,19 @@ mod tests {
     fn flags_become_the_body_of_a_post() {
         let tenant: TenantId = "acme".parse().expect("an id");
         let flags = ["--name", "n", "--model", "m", "--temperature", "0.2", "--secret-encoding", "hex"];
-        let body = spec(&flags).to_create(&tenant, false).expect("a body");
+        let body = spec(&flags).to_create(Some(&tenant), false).expect("a body");
         assert_eq!(
             body,
             json!({"tenant_id": "acme", "name": "n", "llm_config": {"model": "m", "temperature": 0.2},
                 "trigger": {"type": "webhook", "secret_encoding": "hex"}})
         );
         let bare = spec(&["--name", "n", "--model", "m"]);
-        assert_eq!(bare.to_create(&tenant, false).expect("a body")["trigger"], json!({"type": "webhook"}));
-        assert!(bare.to_create(&tenant, true).expect("a body").get("trigger").is_none());
-        assert!(spec(&flags).to_create(&tenant, true).is_err());
+        assert_eq!(
+            bare.to_create(Some(&tenant), false).expect("a body")["trigger"],
+            json!({"type": "webhook"})
+        );
+        assert!(bare.to_create(Some(&tenant), true).expect("a body").get("trigger").is_none());
+        assert!(spec(&flags).to_create(Some(&tenant), true).is_err());
         assert!(Flags::try_parse_from(["x", "--temperature", "NaN"]).is_err());
     }
 

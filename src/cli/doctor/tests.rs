@@ -140,7 +140,7 @@ async fn a_database_that_is_behind_and_keys_that_are_lost() {
         .expect("a key");
 
     let (lines, text) = diagnose(with(Some(key.clone()))).await;
-    assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("opens 1 of 1"), "{text}");
+    assert!(lines.contains(&"Ok encryption key".to_owned()) && text.contains("opens all 1 stored"), "{text}");
     let list =
         |keys: [&SecretString; 2]| SecretString::from(keys.map(ExposeSecret::expose_secret).join(", "));
     let new = Cipher::generate_key();
