@@ -145,3 +145,12 @@ async fn shells_complete_every_command() {
     }
     assert_eq!(User::nobody().run(&["completions", "tcsh"]).await.code, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_gets_the_servers_refusal_whole() {
+    let server = Server::start().await;
+    let run = User::of(&server).run(&["tenant", "show", "nope", "--json"]).await;
+    assert_eq!((run.code, run.out.as_str()), (1, ""));
+    let problem = parsed(&run.err);
+    assert_eq!((&problem["status"], &problem["code"]), (&json!(404), &json!("not_found")));
+}
