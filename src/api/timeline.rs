@@ -9,13 +9,16 @@ use super::view::Stamp;
 use super::{executions, view};
 use crate::app::App;
 use crate::model::{
-    ExecutionError, ExecutionId, ExecutionSource, KeySource, SecretId, TimelineDetails, TimelineEntry,
-    TimelineEvent, timeline,
+    AuditAction, AuditEntry, ExecutionError, ExecutionId, ExecutionSource, KeySource, SecretId,
+    TimelineDetails, TimelineEntry, TimelineEvent, timeline,
 };
+use crate::store::AuditFilter;
 use crate::web::{ApiError, Caller};
 
 /// Replays that a timeline names, at most: the newest.
 const REPLAYS: i64 = 100;
+/// Entries of the audit log that are looked at for who did something, at most: the newest.
+const AUDITED: i64 = 500;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Timeline)]
@@ -57,6 +60,9 @@ struct EntryView {
     took_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<Stamp>,
+    /// The name of the API key whose holder did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     message: String,
 }
 
@@ -77,8 +83,23 @@ pub async fn get(
     let execution_id = trace.execution.execution_id;
     let past = app.store.past_runs(execution_id).await?;
     let replays = app.store.replays_of(execution_id, REPLAYS).await?;
-    let timeline = timeline(&trace, &past, &replays).into_iter().map(entry).collect();
+    let filter = AuditFilter { subject: Some(execution_id.to_string()), ..AuditFilter::default() };
+    let audit = app.store.audit_log(&filter, AUDITED).await?;
+    let told = |told| EntryView { by: who(&audit, &told), ..entry(told) };
+    let timeline = timeline(&trace, &past, &replays).into_iter().map(told).collect();
     Ok(HttpResponse::Ok().json(TimelineView { execution_id, timeline }))
+}
+
+/// Who did it, where a person did: the audit log has the same moment.
+fn who(audit: &[AuditEntry], told: &TimelineEntry) -> Option<String> {
+    let action = match told.event {
+        TimelineEvent::Cancelled => AuditAction::ExecutionCancelled,
+        TimelineEvent::Retried => AuditAction::ExecutionRetried,
+        TimelineEvent::Replayed => AuditAction::ExecutionReplayed,
+        _ => return None,
+    };
+    let done = audit.iter().find(|done| done.action == action && done.at == told.at)?;
+    Some(done.actor.name.clone())
 }
 
 fn entry(TimelineEntry { at, event, run, message, details }: TimelineEntry) -> EntryView {
@@ -114,6 +135,7 @@ fn entry(TimelineEntry { at, event, run, message, details }: TimelineEntry) -> E
         error,
         took_ms,
         due_at: view::stamp(due_at),
+        by: None,
         message,
     }
 }

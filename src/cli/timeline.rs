@@ -23,11 +23,12 @@ fn lines(answer: &Value, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
     let wanted = entries
         .filter(|entry| entry.pointer("/event").and_then(Value::as_str).is_some_and(&is_wanted))
         .map(|entry| {
+            let by = entry.pointer("/by").map(|_| format!(" (by {})", field(entry, "/by")));
             [
                 field(entry, "/at"),
                 field(entry, "/run"),
                 field(entry, "/event"),
-                field(entry, "/message").replace('\n', " "),
+                field(entry, "/message").replace('\n', " ") + &by.unwrap_or_default(),
             ]
         });
     let rows: Vec<_> = wanted.collect();

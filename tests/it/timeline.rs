@@ -163,6 +163,9 @@ async fn a_wait_a_failure_a_second_run_and_a_replay_are_told() {
     assert_eq!(find(&told, "failed")["error"]["code"], "llm_unavailable");
     assert!(message(find(&told, "retry_planned")).contains("call 2"), "{told:?}");
     assert_eq!(find(&told, "replayed")["execution_id"], replay);
+    for event in ["retried", "replayed"] {
+        assert_eq!(find(&told, event)["by"], "AGENTHOOK_ADMIN_KEY");
+    }
     let told = timeline(&server, replay).await;
     assert_eq!(events(&told)[..2], ["received", "queued"]);
     assert_eq!((&told[0]["source"], &told[0]["execution_id"]), (&json!("replay"), &json!(id)));
@@ -187,6 +190,7 @@ async fn a_cancelled_one_says_so_and_nothing_else_has_a_timeline() {
     let told = timeline(&server, &id).await;
     assert_eq!(events(&told)[4..], ["call_ended 1", "retry_planned 1", "cancelled"]);
     assert_eq!(told.last().expect("an end")["took_ms"], 1000);
+    assert_eq!(told.last().expect("an end")["by"], "AGENTHOOK_ADMIN_KEY");
     for id in [uuid::Uuid::now_v7().to_string().as_str(), "x"] {
         server.expect(404, "GET", &format!("/api/v1/executions/{id}/timeline"), None).await;
     }
