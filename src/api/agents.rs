@@ -10,14 +10,11 @@ use utoipa::IntoParams;
 
 use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_secret};
 use super::webhook_secrets::open_secrets;
-use super::{id, through, view};
+use super::{RACES, id, through, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId, AuditAction, Change, TenantId};
 use crate::store;
 use crate::web::{ApiError, Body, Caller, IfMatch, Page, Query, Scope, etag, limit};
-
-/// How often a change is made anew because another one came first.
-pub(super) const RACES: usize = 50;
 
 /// The list's query string.
 #[derive(Deserialize, IntoParams)]

@@ -12,7 +12,9 @@ statements! {
         VALUES ($1, 1, $2, $3, $4, $5, $6, $6)";
     UPDATE = "UPDATE tenants SET name = $2, key_policy = $3, fallback_on = $4, allowed_models = $5, updated_at = $6,
             version = version + 1 WHERE tenant_id = $1 AND version = $7";
-    SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4 WHERE tenant_id = $1";
+    // A check with LiteLLM may lie between read and write: what changed meanwhile stays.
+    SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4, version = version + 1
+        WHERE tenant_id = $1 AND version = $5";
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
         AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
     DELETE_KEYS = "DELETE FROM api_keys WHERE tenant_id = $1";
@@ -102,13 +104,15 @@ impl Store {
         journaled(tx, rows, &tenant.tenant_id, entry).await
     }
 
-    /// Sets or removes a tenant's LLM key; `false` if there is no such tenant.
+    /// Sets or removes the LLM key of a tenant that was read at this version; `false` if it has changed since, or is
+    /// gone.
     ///
     /// # Errors
     /// The database's.
     pub async fn set_llm_key(
         &self,
         tenant_id: &TenantId,
+        version: i32,
         key: Option<&LlmKey>,
         entry: &AuditEntry,
     ) -> Result<bool> {
@@ -118,6 +122,7 @@ impl Store {
             .bind(key.map(|key| &key.sealed))
             .bind(key.map(|key| &key.hint))
             .bind(entry.at)
+            .bind(version)
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
