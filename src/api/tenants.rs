@@ -272,6 +272,19 @@ pub(super) async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<
     app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
 }
 
+/// The answer to a new agent or API key whose tenant there is not.
+pub(super) fn unknown() -> ApiError {
+    ApiError::field("/tenant_id", "names no tenant; make it first with POST /api/v1/tenants")
+}
+
+/// What became of a new agent or API key, whose tenant may have been deleted since it was looked for.
+pub(super) fn still_there<T>(made: store::Result<T>) -> Result<T, ApiError> {
+    match made {
+        Err(store::Error::Conflict) => Err(unknown()),
+        made => Ok(made?),
+    }
+}
+
 fn default_fallback() -> Vec<FallbackReason> {
     vec![FallbackReason::Missing]
 }

@@ -1,11 +1,14 @@
 //! Tenants and their LLM keys.
 
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
 use super::{Result, Store, audit, changes, on_read};
-use crate::model::{AuditEntry, Change, FallbackReason, LlmKey, Tenant, TenantId, Time};
+use crate::model::{
+    ApiKeyId, AuditAction, AuditEntry, Change, FallbackReason, LlmKey, Tenant, TenantId, Time,
+};
 
 statements! {
     INSERT = "INSERT INTO tenants (tenant_id, version, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
@@ -17,7 +20,7 @@ statements! {
         WHERE tenant_id = $1 AND version = $5";
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
         AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
-    DELETE_KEYS = "DELETE FROM api_keys WHERE tenant_id = $1";
+    DELETE_KEYS = "DELETE FROM api_keys WHERE tenant_id = $1 RETURNING key_id, name";
     GET = "SELECT * FROM tenants WHERE tenant_id = $1";
     FIRST_TWO = "SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2) t";
     LIST = "SELECT * FROM tenants WHERE (tenant_id > $1 OR $1 IS NULL) ORDER BY tenant_id LIMIT $2";
@@ -129,19 +132,24 @@ impl Store {
         journaled(tx, rows, tenant_id, entry).await
     }
 
-    /// Removes a tenant that never had an agent, and its API keys; `false` if there was nothing to remove.
+    /// Removes a tenant that never had an agent, and its API keys, each with an entry of its own; `false` if there was
+    /// nothing to remove.
     ///
     /// # Errors
-    /// The database's.
+    /// [`Error::Conflict`](super::Error::Conflict) if it gets an agent or a key at the same time.
     pub async fn delete_tenant(&self, tenant_id: &TenantId, entry: &AuditEntry) -> Result<bool> {
         let mut tx = self.db.begin().await?;
-        let keys = in_tx!(&mut tx, |conn| sqlx::query(DELETE_KEYS)
+        let keys: Vec<(Uuid, String)> = in_tx!(&mut tx, |conn| sqlx::query_as(DELETE_KEYS)
             .bind(tenant_id.as_str())
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if keys > 0 {
+            .fetch_all(conn)
+            .await)?;
+        if !keys.is_empty() {
             changes::note(&mut tx, &Change::ApiKeys, entry.at).await?;
+        }
+        for (key_id, name) in keys {
+            let action = AuditAction::ApiKeyDeleted;
+            let key = AuditEntry::new(entry.actor.clone(), action, ApiKeyId(key_id), entry.at).of(tenant_id);
+            audit::note(&mut tx, &key.with("name", name).with("with_tenant", true)).await?;
         }
         let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
             .bind(tenant_id.as_str())
