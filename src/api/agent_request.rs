@@ -1,7 +1,5 @@
 //! From a request's body to an agent's next version.
 
-use std::collections::BTreeSet;
-
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
@@ -12,10 +10,6 @@ use crate::schema::PayloadSchema;
 use crate::signature::{SigningKey, generate_secret};
 use crate::store::SecretChange;
 use crate::web::{ApiError, Code, FieldError, from_value};
-
-/// Objects of a specification whose fields a PATCH changes one by one; all others are replaced whole, a
-/// payload schema above all.
-const MERGED: [&str; 3] = ["llm_config", "retry", "trigger"];
 
 /// A body's object, and `trigger.secret`, which is written and never read.
 pub(super) fn split_secret(body: Value) -> Result<(Map<String, Value>, Option<SecretString>), ApiError> {
@@ -57,11 +51,10 @@ pub(super) fn patched(spec_now: &AgentSpec, changes: Map<String, Value>) -> Resu
     let Ok(Value::Object(mut fields)) = serde_json::to_value(spec_now) else {
         return Err(ApiError::new(Code::Internal, "the agent cannot be read"));
     };
-    let merged: BTreeSet<_> = MERGED.into();
     for (name, change) in changes {
         match (fields.get_mut(&name), change) {
             (Some(_), Value::Null) => drop(fields.remove(&name)),
-            (Some(Value::Object(old)), Value::Object(new)) if merged.contains(name.as_str()) => {
+            (Some(Value::Object(old)), Value::Object(new)) if AgentSpec::MERGED.contains(&name.as_str()) => {
                 overlay(old, new)
             }
             (_, change) => drop(fields.insert(name, change)),
@@ -156,13 +149,10 @@ impl SecretMaker<'_> {
     }
 }
 
-/// Longest webhook secret, in bytes of its text.
-const MAX_SECRET_BYTES: usize = 1024;
-
 fn usable(text: &SecretString, encoding: SecretEncoding, pointer: &str) -> Result<(), ApiError> {
     use secrecy::ExposeSecret;
-    if text.expose_secret().len() > MAX_SECRET_BYTES {
-        return Err(ApiError::field(pointer, format!("must be at most {MAX_SECRET_BYTES} bytes")));
+    if text.expose_secret().len() > WebhookSecret::MAX_BYTES {
+        return Err(ApiError::field(pointer, format!("must be at most {} bytes", WebhookSecret::MAX_BYTES)));
     }
     SigningKey::new_for_storage(text, encoding)
         .map(drop)

@@ -10,14 +10,11 @@ use utoipa::IntoParams;
 
 use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_secret};
 use super::webhook_secrets::open_secrets;
-use super::{id, through, view};
+use super::{RACES, id, tenants, through, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId, AuditAction, Change, TenantId};
 use crate::store;
 use crate::web::{ApiError, Body, Caller, IfMatch, Page, Query, Scope, etag, limit};
-
-/// How often a change is made anew because another one came first.
-pub(super) const RACES: usize = 50;
 
 /// The list's query string.
 #[derive(Deserialize, IntoParams)]
@@ -58,7 +55,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         let app = app.clone();
         async move { app.store.insert_agent(&agent, &change, &entry).await.map(|()| agent) }
     };
-    let agent = through(&app, Change::Agent(agent_id), made).await??;
+    let agent = tenants::still_there(through(&app, Change::Agent(agent_id), made).await?)?;
     Ok(HttpResponse::Created().insert_header(etag(agent.version)).json(view(&app, agent, shown)))
 }
 
@@ -216,9 +213,8 @@ async fn tenant_of(
         (None | Some(serde_json::Value::Null), Some(own)) => own.clone(),
         _ => return Err(fault("is required: the tenant that the agent is for")),
     };
-    let unknown = || fault("names no tenant; make it first with POST /api/v1/tenants");
-    caller.sees(&tenant_id).map_err(|_| unknown())?;
-    app.store.tenant(&tenant_id).await?.ok_or_else(unknown)?;
+    caller.sees(&tenant_id).map_err(|_| tenants::unknown())?;
+    app.store.tenant(&tenant_id).await?.ok_or_else(tenants::unknown)?;
     Ok(tenant_id)
 }
 

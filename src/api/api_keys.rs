@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{id, through, view};
+use super::{id, tenants, through, view};
 use crate::app::{App, key_hash};
 use crate::config::{api_key_hint, generate_api_key};
 use crate::model::{ApiKey, ApiKeyId, AuditAction, Change, KeyRole, TenantId};
@@ -64,7 +64,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         let app = app.clone();
         async move { app.store.add_api_key(&hash, &key, &entry).await.map(|()| key) }
     };
-    let key = through(&app, Change::ApiKeys, made).await??;
+    let key = tenants::still_there(through(&app, Change::ApiKeys, made).await?)?;
     tracing::info!(%key_id, "API key made");
     Ok(HttpResponse::Created().json(view::api_key(key, Some(text.expose_secret().to_owned()))))
 }
@@ -80,10 +80,9 @@ async fn check(app: &App, role: KeyRole, tenant_id: Option<&TenantId>) -> Result
         (KeyRole::Operator | KeyRole::Viewer, None) => {
             Err(ApiError::field(POINTER, "is required: the one tenant that the key is for"))
         }
-        (KeyRole::Operator | KeyRole::Viewer, Some(tenant_id)) => match app.store.tenant(tenant_id).await? {
-            Some(_) => Ok(()),
-            None => Err(ApiError::field(POINTER, "names no tenant; make it first with POST /api/v1/tenants")),
-        },
+        (KeyRole::Operator | KeyRole::Viewer, Some(tenant_id)) => {
+            app.store.tenant(tenant_id).await?.map(drop).ok_or_else(tenants::unknown)
+        }
     }
 }
 

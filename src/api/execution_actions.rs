@@ -83,7 +83,8 @@ pub async fn cancel(
 
 /// Retry a failed execution
 ///
-/// It gets another run, under the same id.
+/// It gets another run, under the same id. That is an operator's decision: it runs whatever the agent's status is,
+/// `paused` and `archived` included.
 #[utoipa::path(
     post, path = "/api/v1/executions/{execution_id}/retry", tag = "executions", operation_id = "retry_execution",
     params(("execution_id" = ExecutionId, Path, description = "The execution.")),
@@ -125,7 +126,8 @@ pub async fn retry(
 
 /// Replay an execution
 ///
-/// Makes a new one of the same payload, by default on the agent's present version.
+/// Makes a new one of the same payload, by default on the agent's present version. That is an operator's decision: it
+/// runs whatever the agent's status is, `paused` and `archived` included.
 #[utoipa::path(
     post, path = "/api/v1/executions/{execution_id}/replay", tag = "executions", operation_id = "replay_execution",
     params(("execution_id" = ExecutionId, Path, description = "The execution.")),

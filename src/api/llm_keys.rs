@@ -6,11 +6,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::tenants::find;
-use super::{through, view};
+use super::{RACES, through, view};
 use crate::app::{App, llm_key_owner};
 use crate::llm::KeyStanding;
 use crate::model::{AuditAction, Change, LlmKey, Tenant, TenantId};
-use crate::web::{ApiError, Body, Caller, Writer};
+use crate::store;
+use crate::web::{ApiError, Body, Caller, Code, Writer};
 
 /// Longest LLM key, in bytes.
 const MAX_KEY_BYTES: usize = 1000;
@@ -27,12 +28,13 @@ struct Key {
 
 /// Set a tenant's LLM key
 ///
-/// It is stored encrypted and never shown again.
+/// It is stored encrypted and never shown again. A tenant that is changed while LiteLLM is asked about the key keeps the
+/// change, and the key is not set.
 #[utoipa::path(
     put, path = "/api/v1/tenants/{tenant_id}/llm-key", tag = "tenants", operation_id = "set_llm_key",
     params(("tenant_id" = TenantId, Path, description = "The tenant.")),
     request_body(content = Key, example = json!({"key": "sk-0123456789abcdefwxyz"})),
-    responses((status = 200, description = "The tenant.", body = view::TenantView))
+    responses((status = 200, description = "The tenant.", body = view::TenantView), (status = 409, description = "conflict"))
 )]
 pub async fn set(
     caller: Caller,
@@ -40,7 +42,7 @@ pub async fn set(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant_id = find(&app, &caller, &path).await?.tenant_id;
+    let before = find(&app, &caller, &path).await?;
     let writer = caller.writer()?;
     let Key { key } = body.parse()?;
     let text = key.expose_secret();
@@ -57,43 +59,55 @@ pub async fn set(
             return Err(ApiError::field("/key", format!("is not valid, so it was not saved: {why}")));
         }
     };
-    let sealed = app.cipher.seal(&llm_key_owner(&tenant_id), &key);
-    let tenant = change(app, &writer, tenant_id, Some(LlmKey { sealed, hint: hint(text) })).await?;
-    Ok(HttpResponse::Ok().json(view::tenant_warned(tenant, warnings)))
+    let sealed = app.cipher.seal(&llm_key_owner(&before.tenant_id), &key);
+    if !change(&app, &writer, &before, Some(LlmKey { sealed, hint: hint(text) })).await? {
+        // If it is gone, that is the answer.
+        find(&app, &caller, &path).await?;
+        return Err(ApiError::new(
+            Code::Conflict,
+            "the tenant was changed meanwhile, so the key was not set: send it again",
+        ));
+    }
+    let tenant = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(view::tenant_warned(tenant, caller.key.role, warnings)))
 }
 
 /// Remove a tenant's LLM key
 #[utoipa::path(
     delete, path = "/api/v1/tenants/{tenant_id}/llm-key", tag = "tenants", operation_id = "remove_llm_key",
     params(("tenant_id" = TenantId, Path, description = "The tenant.")),
-    responses((status = 200, description = "The tenant.", body = view::TenantView))
+    responses((status = 200, description = "The tenant.", body = view::TenantView), (status = 409, description = "conflict"))
 )]
 pub async fn remove(
     caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant_id = find(&app, &caller, &path).await?.tenant_id;
-    let tenant = change(app, &caller.writer()?, tenant_id, None).await?;
-    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
+    for _ in 0..RACES {
+        let before = find(&app, &caller, &path).await?;
+        if change(&app, &caller.writer()?, &before, None).await? {
+            let tenant = find(&app, &caller, &path).await?;
+            return Ok(HttpResponse::Ok().json(view::tenant(tenant, caller.key.role)));
+        }
+    }
+    Err(store::Error::Conflict.into())
 }
 
+/// Sets or removes the key of a tenant as it was read; `false` if it is another one by now.
 async fn change(
-    app: web::Data<App>,
+    app: &web::Data<App>,
     writer: &Writer<'_>,
-    tenant_id: TenantId,
+    before: &Tenant,
     key: Option<LlmKey>,
-) -> Result<Tenant, ApiError> {
+) -> Result<bool, ApiError> {
     let action = if key.is_some() { AuditAction::LlmKeySet } else { AuditAction::LlmKeyRemoved };
+    let (tenant_id, version) = (before.tenant_id.clone(), before.version);
     let entry = writer.does(action, &tenant_id, app.clock.now()).of(&tenant_id);
     let changed = {
         let (app, tenant_id) = (app.clone(), tenant_id.clone());
-        async move { app.store.set_llm_key(&tenant_id, key.as_ref(), &entry).await }
+        async move { app.store.set_llm_key(&tenant_id, version, key.as_ref(), &entry).await }
     };
-    if !through(&app, Change::Tenant(tenant_id.clone()), changed).await?? {
-        return Err(ApiError::not_found());
-    }
-    app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
+    Ok(through(app, Change::Tenant(tenant_id), changed).await??)
 }
 
 /// Characters of a key that its hint must leave to be guessed; else it shows none of them.

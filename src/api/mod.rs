@@ -25,6 +25,9 @@ use crate::model::Change;
 use crate::store;
 use crate::web::{ApiError, Code};
 
+/// How often a change is made anew because another one came first.
+const RACES: usize = 50;
+
 /// An id in a path; what is no id names nothing.
 fn id<T: std::str::FromStr>(text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| ApiError::not_found())

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{id, through, view};
+use super::{RACES, id, through, view};
 use crate::app::App;
 use crate::model::{
     AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, Tenant, TenantId, null_schema,
@@ -13,12 +13,11 @@ use crate::model::{
 use crate::store;
 use crate::web::{ApiError, Body, Caller, Code, Page, Query, Scope, from_value, limit};
 
-/// How often a change is made anew because another one came first.
-const RACES: usize = 50;
 /// Longest name of a tenant, in characters.
 const MAX_NAME_CHARS: usize = 200;
 /// Models in `allowed_models`, at most.
 const MAX_MODELS: usize = 1000;
+
 /// A new tenant.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -130,7 +129,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         }
         made => {
             made?;
-            Ok(HttpResponse::Created().json(view::tenant(tenant)))
+            Ok(HttpResponse::Created().json(view::tenant(tenant, caller.key.role)))
         }
     }
 }
@@ -158,7 +157,8 @@ pub async fn list(
         }
         Scope::Nothing => Vec::new(),
     };
-    let page = Page::of("tenants", tenants, limit, |tenant| tenant.tenant_id.to_string(), view::tenant);
+    let shown = |tenant| view::tenant(tenant, caller.key.role);
+    let page = Page::of("tenants", tenants, limit, |tenant| tenant.tenant_id.to_string(), shown);
     Ok(HttpResponse::Ok().json(page))
 }
 
@@ -174,7 +174,7 @@ pub async fn get(
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let tenant = find(&app, &caller, &path).await?;
-    Ok(HttpResponse::Ok().json(view::tenant(tenant)))
+    Ok(HttpResponse::Ok().json(view::tenant(tenant, caller.key.role)))
 }
 
 /// Change a tenant
@@ -209,7 +209,7 @@ pub async fn update(
             async move { app.store.update_tenant(&tenant, &entry).await }
         };
         if through(&app, Change::Tenant(tenant_id), made).await?? {
-            return Ok(HttpResponse::Ok().json(view::tenant(tenant)));
+            return Ok(HttpResponse::Ok().json(view::tenant(tenant, caller.key.role)));
         }
         tenant = find(&app, &caller, &path).await?;
     }
@@ -270,6 +270,19 @@ pub(super) async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<
     let tenant_id = id(tenant_id)?;
     caller.sees(&tenant_id)?;
     app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
+}
+
+/// The answer to a new agent or API key whose tenant there is not.
+pub(super) fn unknown() -> ApiError {
+    ApiError::field("/tenant_id", "names no tenant; make it first with POST /api/v1/tenants")
+}
+
+/// What became of a new agent or API key, whose tenant may have been deleted since it was looked for.
+pub(super) fn still_there<T>(made: store::Result<T>) -> Result<T, ApiError> {
+    match made {
+        Err(store::Error::Conflict) => Err(unknown()),
+        made => Ok(made?),
+    }
 }
 
 fn default_fallback() -> Vec<FallbackReason> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::agent_request::SecretMaker;
-use super::{agents, id, through, view};
+use super::{RACES, agents, id, through, view};
 use crate::app::{App, secret_owner};
 use crate::model::{AgentId, AuditAction, Change, SecretId, Time, WebhookSecret};
 use crate::store::{self, Revoked, Rotated, Rotation};
@@ -111,7 +111,7 @@ pub async fn rotate(
         let message = format!("must be at most {MAX_OVERLAP} (30 days)");
         return Err(ApiError::field("/overlap_seconds", message));
     }
-    for _ in 0..agents::RACES {
+    for _ in 0..RACES {
         if_match.check(agent.version)?;
         let now = app.clock.now();
         let Some(trigger) = &agent.spec.trigger else {
@@ -187,7 +187,7 @@ pub async fn revoke(
     let mut agent = agents::find(&app, &caller, &agent).await?;
     let (writer, agent_id) = (caller.writer()?, agent.agent_id);
     let secret_id: SecretId = id(&secret_id)?;
-    for _ in 0..agents::RACES {
+    for _ in 0..RACES {
         if_match.check(agent.version)?;
         let entry = writer.does(AuditAction::WebhookSecretRevoked, agent_id, app.clock.now());
         let entry = entry.of(&agent.tenant_id).with("secret_id", secret_id.to_string());

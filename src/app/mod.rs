@@ -29,7 +29,7 @@ pub use api_keys::{ApiKeys, key_hash};
 pub use sealed::{Closed, ClosedReason, Rekeyed, Standing, count_sealed, rekey};
 pub use start::{StartError, migrate};
 pub use tenants::{TenantEntry, Tenants, llm_key_owner};
-pub use wrong_keys::{MAX_WRONG_KEYS, WrongKeys};
+pub use wrong_keys::{TooMany, WrongKeys};
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

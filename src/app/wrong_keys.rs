@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::model::Time;
 
 /// Wrong keys from one address within [`WINDOW`] that are told so; further ones are refused with 429.
-pub const MAX_WRONG_KEYS: u32 = 20;
+const MAX_WRONG_KEYS: u32 = 20;
 /// How long they are counted together.
 const WINDOW: TimeDelta = TimeDelta::minutes(1);
 /// Addresses that are remembered; the one that was quiet for longest is forgotten first.
@@ -19,6 +20,15 @@ const ADDRESSES: u64 = 10_000;
 
 /// Wrong keys by address, in this process.
 pub struct WrongKeys(Cache<IpAddr, Arc<Mutex<Count>>>);
+
+/// Too many wrong keys came from an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// In how many seconds the next one is looked at again, 1–60.
+    pub wait_s: u32,
+    /// Whether this is the first one over the limit in its window: the one to tell somebody about.
+    pub is_first: bool,
+}
 
 #[derive(Clone, Copy)]
 struct Count {
@@ -28,7 +38,9 @@ struct Count {
 
 impl Default for WrongKeys {
     fn default() -> Self {
-        Self(Cache::new(ADDRESSES))
+        // Not moka's own choice, which keeps who was seen often and drops who is new.
+        let lru = EvictionPolicy::lru();
+        Self(Cache::builder().max_capacity(ADDRESSES).eviction_policy(lru).build())
     }
 }
 
@@ -36,8 +48,8 @@ impl WrongKeys {
     /// Counts a wrong key.
     ///
     /// # Errors
-    /// There were too many: in how many seconds the next one is looked at again, 1–60.
-    pub fn count(&self, address: IpAddr, now: Time) -> Result<(), u32> {
+    /// There were too many.
+    pub fn count(&self, address: IpAddr, now: Time) -> Result<(), TooMany> {
         let fresh = || Arc::new(Mutex::new(Count { since: now, wrong: 0 }));
         let count = self.0.get_with(network(address), fresh);
         let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +62,8 @@ impl WrongKeys {
             return Ok(());
         }
         let left = (count.since + WINDOW - now).num_seconds();
-        Err(u32::try_from(left).unwrap_or(0).clamp(1, 60))
+        let wait_s = u32::try_from(left).unwrap_or(0).clamp(1, 60);
+        Err(TooMany { wait_s, is_first: count.wrong == MAX_WRONG_KEYS + 1 })
     }
 }
 
@@ -77,10 +90,19 @@ mod tests {
             assert_eq!(wrong.count(address("192.0.2.1"), now), Ok(()));
         }
         let later = now + TimeDelta::seconds(20);
-        assert_eq!(wrong.count(address("192.0.2.1"), later), Err(40));
-        assert_eq!(wrong.count(address("::ffff:192.0.2.1"), later), Err(40), "the same address");
+        assert_eq!(wrong.count(address("192.0.2.1"), later), Err(TooMany { wait_s: 40, is_first: true }));
+        assert_eq!(
+            wrong.count(address("::ffff:192.0.2.1"), later),
+            Err(TooMany { wait_s: 40, is_first: false }),
+            "the same address"
+        );
         assert_eq!(wrong.count(address("192.0.2.2"), later), Ok(()), "another address");
         assert_eq!(wrong.count(address("192.0.2.1"), now + WINDOW), Ok(()), "the minute is over");
+        for _ in 1..MAX_WRONG_KEYS {
+            assert_eq!(wrong.count(address("192.0.2.1"), now + WINDOW), Ok(()));
+        }
+        let next = Err(TooMany { wait_s: 60, is_first: true });
+        assert_eq!(wrong.count(address("192.0.2.1"), now + WINDOW), next, "once in each window");
         assert_eq!(wrong.count(address("192.0.2.1"), now), Ok(()), "and the clock was set back");
     }
 

@@ -73,6 +73,8 @@ impl AgentSpec {
     pub const MAX_NAME_CHARS: usize = 200;
     /// The longest system prompt, in bytes.
     pub const MAX_PROMPT_BYTES: usize = 262_144;
+    /// Objects whose fields a PATCH changes one by one; all others are replaced whole, a payload schema above all.
+    pub const MERGED: [&str; 3] = ["llm_config", "retry", "trigger"];
 
     /// What is out of bounds, as `(JSON Pointer, what to do)`. Empty is good.
     #[must_use]

@@ -148,6 +148,11 @@ pub struct WebhookSecret {
     pub expires_at: Option<Time>,
 }
 
+impl WebhookSecret {
+    /// Longest text of one, in bytes.
+    pub const MAX_BYTES: usize = 1024;
+}
+
 /// Takes `null` and nothing else: the contract's document names fields that this version cannot honour,
 /// and taking a value without acting on it would be a lie.
 fn only_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {

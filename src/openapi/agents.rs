@@ -3,14 +3,13 @@
 
 use serde_json::{Value, json};
 
-/// Objects that a change changes field by field; all others are replaced whole.
-const MERGED: [&str; 3] = ["llm_config", "retry", "trigger"];
+use crate::model::{AgentSpec, WebhookSecret};
 
 /// Adds `AgentCreate` and `AgentPatch`.
 pub(super) fn complete(document: &mut Value) {
     let schemas = &document["components"]["schemas"];
     let secret = json!({
-        "type": ["string", "null"], "writeOnly": true, "maxLength": 1024,
+        "type": ["string", "null"], "writeOnly": true, "maxLength": WebhookSecret::MAX_BYTES,
         "description": "A secret that the sender made, in the form that `secret_encoding` names, of 16 bytes or more. \
                         Without it one is made. A change replaces all secrets at once."
     });
@@ -33,7 +32,7 @@ pub(super) fn complete(document: &mut Value) {
     let mut patch = change(&schemas["AgentSpec"]);
     patch["description"] = json!("A change of an agent.");
     patch["example"] = json!({ "status": "paused", "llm_config": { "temperature": 0.7 } });
-    for part in MERGED {
+    for part in AgentSpec::MERGED {
         let name = part.split('_').map(capital).collect::<String>();
         let whole = match part {
             "trigger" => &trigger,

@@ -58,7 +58,7 @@ impl Store {
     /// Adds an agent at version 1, with its secret if it takes webhooks.
     ///
     /// # Errors
-    /// The database's; a tenant that does not exist is a fault here, so check it before.
+    /// [`Error::Conflict`] if there is no such tenant.
     pub async fn insert_agent(&self, agent: &Agent, secret: &SecretChange, entry: &AuditEntry) -> Result<()> {
         let mut tx = self.db.begin().await?;
         in_tx!(&mut tx, |conn| sqlx::query(INSERT)

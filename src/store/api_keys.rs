@@ -61,7 +61,7 @@ impl Store {
     /// Adds a key by its SHA-256; one that is there already stays as it is.
     ///
     /// # Errors
-    /// The database's.
+    /// [`Error::Conflict`] if there is no such tenant.
     pub async fn add_api_key(&self, key_hash: &[u8; 32], key: &ApiKey, entry: &AuditEntry) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let rows = in_tx!(&mut tx, |conn| sqlx::query(INSERT)

@@ -12,7 +12,7 @@ pub enum Error {
     /// The database cannot serve right now: try again later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] Arc<sqlx::Error>),
-    /// The row exists already, or somebody else changed it first.
+    /// The row exists already, or somebody else changed it first, or what it belongs to is gone.
     #[error("the row was taken or changed by somebody else")]
     Conflict,
     /// A statement or a row is wrong: a fault of ours.
@@ -32,6 +32,8 @@ impl From<sqlx::Error> for Error {
             | E::WorkerCrashed
             | E::BeginFailed => Self::Unavailable(Arc::new(error)),
             E::Database(database) if database.is_unique_violation() => Self::Conflict,
+            // What is named was there when it was asked for, and was removed since.
+            E::Database(database) if database.is_foreign_key_violation() => Self::Conflict,
             E::Database(database) if database.code().is_some_and(|code| passes(&code)) => {
                 Self::Unavailable(Arc::new(error))
             }

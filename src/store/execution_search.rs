@@ -15,9 +15,9 @@ use super::{Error, Result, Store, on_read};
 use crate::model::{Execution, ExecutionId};
 
 /// Executions that one search looks at, at most.
-pub const SEARCHED: usize = 10_000;
+const SEARCHED: usize = 10_000;
 /// Bytes of payloads and outputs that one search reads, at most, but for those of a single execution.
-pub const SEARCHED_BYTES: u64 = 256 << 20;
+const SEARCHED_BYTES: u64 = 256 << 20;
 /// Executions per look.
 const BATCH: usize = 500;
 /// Bytes in memory at a time, unless a single execution has more.

@@ -31,7 +31,7 @@ pub use audit::AuditFilter;
 pub use changes::JournalRow;
 pub use error::{Error, Result};
 pub use execution_list::ExecutionFilter;
-pub use execution_search::{Found, SEARCHED, SEARCHED_BYTES};
+pub use execution_search::Found;
 pub use group::{Entry, Full, Group};
 pub use ledger::{
     AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost,

@@ -1,21 +1,26 @@
 //! Tenants and their LLM keys.
 
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
 use super::{Result, Store, audit, changes, on_read};
-use crate::model::{AuditEntry, Change, FallbackReason, LlmKey, Tenant, TenantId, Time};
+use crate::model::{
+    ApiKeyId, AuditAction, AuditEntry, Change, FallbackReason, LlmKey, Tenant, TenantId, Time,
+};
 
 statements! {
     INSERT = "INSERT INTO tenants (tenant_id, version, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
         VALUES ($1, 1, $2, $3, $4, $5, $6, $6)";
     UPDATE = "UPDATE tenants SET name = $2, key_policy = $3, fallback_on = $4, allowed_models = $5, updated_at = $6,
             version = version + 1 WHERE tenant_id = $1 AND version = $7";
-    SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4 WHERE tenant_id = $1";
+    // A check with LiteLLM may lie between read and write: what changed meanwhile stays.
+    SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4, version = version + 1
+        WHERE tenant_id = $1 AND version = $5";
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
         AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
-    DELETE_KEYS = "DELETE FROM api_keys WHERE tenant_id = $1";
+    DELETE_KEYS = "DELETE FROM api_keys WHERE tenant_id = $1 RETURNING key_id, name";
     GET = "SELECT * FROM tenants WHERE tenant_id = $1";
     FIRST_TWO = "SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2) t";
     LIST = "SELECT * FROM tenants WHERE (tenant_id > $1 OR $1 IS NULL) ORDER BY tenant_id LIMIT $2";
@@ -102,13 +107,15 @@ impl Store {
         journaled(tx, rows, &tenant.tenant_id, entry).await
     }
 
-    /// Sets or removes a tenant's LLM key; `false` if there is no such tenant.
+    /// Sets or removes the LLM key of a tenant that was read at this version; `false` if it has changed since, or is
+    /// gone.
     ///
     /// # Errors
     /// The database's.
     pub async fn set_llm_key(
         &self,
         tenant_id: &TenantId,
+        version: i32,
         key: Option<&LlmKey>,
         entry: &AuditEntry,
     ) -> Result<bool> {
@@ -118,25 +125,31 @@ impl Store {
             .bind(key.map(|key| &key.sealed))
             .bind(key.map(|key| &key.hint))
             .bind(entry.at)
+            .bind(version)
             .execute(conn)
             .await
             .map(|done| done.rows_affected()))?;
         journaled(tx, rows, tenant_id, entry).await
     }
 
-    /// Removes a tenant that never had an agent, and its API keys; `false` if there was nothing to remove.
+    /// Removes a tenant that never had an agent, and its API keys, each with an entry of its own; `false` if there was
+    /// nothing to remove.
     ///
     /// # Errors
-    /// The database's.
+    /// [`Error::Conflict`](super::Error::Conflict) if it gets an agent or a key at the same time.
     pub async fn delete_tenant(&self, tenant_id: &TenantId, entry: &AuditEntry) -> Result<bool> {
         let mut tx = self.db.begin().await?;
-        let keys = in_tx!(&mut tx, |conn| sqlx::query(DELETE_KEYS)
+        let keys: Vec<(Uuid, String)> = in_tx!(&mut tx, |conn| sqlx::query_as(DELETE_KEYS)
             .bind(tenant_id.as_str())
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected()))?;
-        if keys > 0 {
+            .fetch_all(conn)
+            .await)?;
+        if !keys.is_empty() {
             changes::note(&mut tx, &Change::ApiKeys, entry.at).await?;
+        }
+        for (key_id, name) in keys {
+            let action = AuditAction::ApiKeyDeleted;
+            let key = AuditEntry::new(entry.actor.clone(), action, ApiKeyId(key_id), entry.at).of(tenant_id);
+            audit::note(&mut tx, &key.with("name", name).with("with_tenant", true)).await?;
         }
         let rows = in_tx!(&mut tx, |conn| sqlx::query(DELETE)
             .bind(tenant_id.as_str())

@@ -61,9 +61,12 @@ fn wrong_key(app: &App, address: Option<IpAddr>) -> ApiError {
     let Some(address) = address else { return refusal() };
     match app.wrong_keys.count(address, app.clock.now()) {
         Ok(()) => refusal(),
-        Err(wait_s) => {
-            tracing::warn!(%address, "too many wrong API keys");
-            ApiError::too_many_requests(wait_s)
+        Err(refused) => {
+            // Once in a window: who tries keys must not be able to fill the log.
+            if refused.is_first {
+                tracing::warn!(%address, "too many wrong API keys");
+            }
+            ApiError::too_many_requests(refused.wait_s)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use crate::harness::{Llm, Server, error, key_of};
+use crate::harness::{Llm, Server, error, eventually, key_of};
 
 const KEY: &str = "sk-the-tenants-own-key-wxyz";
 const SET: &str = "/api/v1/tenants/acme/llm-key";
@@ -149,4 +149,48 @@ async fn a_key_goes_to_litellm_alone() {
     for path in [INFO, MODELS] {
         assert!(elsewhere.requests(path).await.is_empty(), "a redirect is not followed");
     }
+}
+
+/// Sets a key, and once LiteLLM has been asked about it does something else; what both were answered.
+async fn meanwhile(server: &Server, method: &str, path: &str, body: Option<Value>) -> [(u16, Value); 2] {
+    let before = server.llm.requests(INFO).await.len();
+    let set = server.api("PUT", SET, Some(json!({ "key": KEY })));
+    let other = async {
+        let asked = async || (server.llm.requests(INFO).await.len() > before).then_some(());
+        eventually("LiteLLM is asked", asked).await;
+        server.api(method, path, body).await
+    };
+    let (set, other) = tokio::join!(set, other);
+    [set, other]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_while_litellm_is_asked_stays() {
+    let server = with(&[(INFO, good(INFO).set_delay(Duration::from_secs(2)))]).await;
+    server.set_llm_key("acme", "sk-of-before-0123456789abcd").await;
+    // Where the removal is so slow that it comes after all, it removes the new key.
+    let [(status, answer), (removed, _)] = meanwhile(&server, "DELETE", SET, None).await;
+    assert_eq!((removed, configured(&server).await), (200, json!(false)));
+    assert!(status == 200 || (status == 409 && answer["code"] == "conflict"), "{status}: {answer}");
+    let change = Some(json!({"name": "n"}));
+    let [(status, answer), (changed, tenant)] =
+        meanwhile(&server, "PATCH", "/api/v1/tenants/acme", change).await;
+    assert_eq!((changed, &tenant["name"]), (200, &json!("n")));
+    assert_eq!(configured(&server).await, json!(status == 200), "{answer}");
+
+    server.llm.answers_get(INFO, good(INFO));
+    server.set_llm_key("acme", KEY).await;
+    assert_eq!(configured(&server).await, json!(true), "sent again it is set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_removed_whatever_else_is_changed() {
+    let server = with(&[]).await;
+    server.set_llm_key("acme", KEY).await;
+    let names = (0..20).map(async |n| {
+        server.expect(200, "PATCH", "/api/v1/tenants/acme", Some(json!({"name": n.to_string()}))).await;
+    });
+    let remove = server.expect(200, "DELETE", SET, None);
+    tokio::join!(futures_util::future::join_all(names), remove);
+    assert_eq!(configured(&server).await, json!(false));
 }

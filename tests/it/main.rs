@@ -17,6 +17,7 @@ mod cli;
 mod cli_management;
 mod crashes;
 mod dedupe;
+mod deleted_tenants;
 mod deployment;
 mod docs;
 mod encryption_keys;

@@ -8,10 +8,14 @@ fn path(id: &str) -> String {
     format!("/api/v1/executions/{id}/replay")
 }
 
+fn agent_path(agent: &Agent) -> String {
+    format!("/api/v1/agents/{}", agent.id)
+}
+
 /// Gives an agent its next version.
 async fn next_version(server: &Server, agent: &Agent, prompt: &str) {
     let change = Some(json!({ "system_prompt": prompt }));
-    server.expect(200, "PATCH", &format!("/api/v1/agents/{}", agent.id), change).await;
+    server.expect(200, "PATCH", &agent_path(agent), change).await;
 }
 
 /// What the last call said to the model on the agent's behalf.
@@ -124,4 +128,25 @@ async fn a_replay_that_fails_is_retried_like_any_other() {
         (&again["status"], &again["run"], &again["replay_of"]),
         (&json!("success"), &json!(2), &json!(id))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_and_replay_run_whatever_the_agents_status() {
+    let server = Server::start().await;
+    let agent = server.agent_with(json!({"retry": {"max_attempts": 1}})).await;
+    for status in ["paused", "archived"] {
+        server.expect(200, "PATCH", &agent_path(&agent), Some(json!({"status": "active"}))).await;
+        server.llm.answers(error(400, "invalid_request_error", "no"));
+        let failed = agent.run(&server, json!(status).to_string()).await;
+        assert_eq!(failed["status"], "failed");
+        let id = failed["execution_id"].as_str().expect("an id");
+        server.expect(200, "PATCH", &agent_path(&agent), Some(json!({ "status": status }))).await;
+        server.llm.answers(completion("fine"));
+        let test = format!("{}/test", agent_path(&agent));
+        let refused = server.expect(403, "POST", &test, Some(json!({"payload": 1}))).await;
+        assert_eq!((&refused["code"], agent.post("2").await.status), (&json!("agent_not_active"), 403));
+        server.expect(202, "POST", &format!("/api/v1/executions/{id}/retry"), None).await;
+        assert_eq!(server.ended(id).await["status"], "success", "retried while {status}");
+        assert_eq!(replay(&server, id, None).await["status"], "success", "replayed while {status}");
+    }
 }

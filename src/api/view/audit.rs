@@ -39,6 +39,7 @@ struct ActorView {
     key_id: Option<ApiKeyId>,
     name: String,
     role: KeyRole,
+    /// Of an admin it is not told to the key of one tenant.
     #[schema(required, value_type = Option<String>)]
     address: Option<IpAddr>,
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Stamp;
-use crate::model::{FallbackReason, KeyPolicy, Tenant, TenantId, null_schema};
+use crate::model::{FallbackReason, KeyPolicy, KeyRole, Tenant, TenantId, null_schema};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tenant)]
@@ -32,15 +32,17 @@ pub struct TenantView {
 #[schema(as = LlmKey)]
 struct LlmKeyView {
     configured: bool,
+    /// Its last characters. A viewer does not see them.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
 
-pub fn tenant(tenant: Tenant) -> TenantView {
-    tenant_warned(tenant, Vec::new())
+pub fn tenant(tenant: Tenant, to: KeyRole) -> TenantView {
+    tenant_warned(tenant, to, Vec::new())
 }
 
-pub fn tenant_warned(tenant: Tenant, warnings: Vec<String>) -> TenantView {
+/// As whoever has this role sees it: a viewer sees no part of the LLM key.
+pub fn tenant_warned(tenant: Tenant, to: KeyRole, warnings: Vec<String>) -> TenantView {
     TenantView {
         tenant_id: tenant.tenant_id,
         name: tenant.name,
@@ -51,7 +53,7 @@ pub fn tenant_warned(tenant: Tenant, warnings: Vec<String>) -> TenantView {
         concurrency: (),
         llm_key: LlmKeyView {
             configured: tenant.llm_key.is_some(),
-            hint: tenant.llm_key.map(|key| key.hint),
+            hint: tenant.llm_key.filter(|_| to.may_write()).map(|key| key.hint),
         },
         created_at: Stamp(tenant.created_at),
         updated_at: Stamp(tenant.updated_at),

@@ -133,6 +133,7 @@ async fn a_database_that_is_behind_and_keys_that_are_lost() {
     store
         .set_llm_key(
             &tenant_id,
+            tenant.version,
             Some(&llm_key),
             &crate::model::AuditEntry { audit_id: crate::model::AuditId::new(), ..entry },
         )

@@ -50,7 +50,8 @@ async fn crowd(store: &Store) {
         store.insert_tenant(&tenant, &note(AuditAction::TenantCreated)).await.expect("stored");
         let key = sealed(&old, &tenant.tenant_id, &format!("sk-{n}"));
         let entry = note(AuditAction::LlmKeySet);
-        assert!(store.set_llm_key(&tenant.tenant_id, Some(&key), &entry).await.expect("stored"));
+        let set = store.set_llm_key(&tenant.tenant_id, tenant.version, Some(&key), &entry);
+        assert!(set.await.expect("stored"));
     }
 }
 
