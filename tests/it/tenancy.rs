@@ -9,6 +9,13 @@ use crate::harness::{Answer, Server};
 
 /// Stands in everything that is ours, and in nothing else.
 const MARK: &str = "zebra";
+/// Our webhook secret. It begins as nothing else does: four characters of a random one may be anywhere.
+const SECRET: &str = "QZJXQZJXQZJXQZJXQZJXQZJXQZJXQZJXQZJXQZJXQZI=";
+/// Its beginning, which a mask shows to those who may write.
+const SECRET_START: &str = "QZJX";
+/// Our LLM key, and its last characters, which a hint shows to those who may write.
+const LLM_KEY: &str = "sk-zebra-0123456789QXVW";
+const LLM_KEY_END: &str = "QXVW";
 
 /// One address of the document.
 struct Operation {
@@ -68,10 +75,12 @@ impl Operation {
 
 /// A tenant with one of everything, marked as its own. Its ids by the names that the document gives them.
 async fn ours(server: &Server) -> BTreeMap<&'static str, String> {
-    let agent = server
-        .agent_with(json!({"tenant_id": format!("our-{MARK}"), "name": MARK, "system_prompt": format!("You are a {MARK}.")}))
-        .await;
-    server.set_llm_key(&format!("our-{MARK}"), &format!("sk-{MARK}-0123456789")).await;
+    let agent = json!({
+        "tenant_id": format!("our-{MARK}"), "name": MARK, "system_prompt": format!("You are a {MARK}."),
+        "trigger": {"type": "webhook", "secret": SECRET},
+    });
+    let agent = server.agent_with(agent).await;
+    server.set_llm_key(&format!("our-{MARK}"), LLM_KEY).await;
     let trace = agent.run(server, format!(r#"{{"animal":"{MARK}"}}"#)).await;
     let key = server.key("operator", &format!("our-{MARK}")).await;
     let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
@@ -110,6 +119,11 @@ async fn everything(server: &Server, ids: &BTreeMap<&'static str, String>) -> Ve
     seen
 }
 
+/// Whether there is anything of ours in an answer.
+fn shows_ours(answer: &Answer) -> bool {
+    [MARK, SECRET_START, LLM_KEY_END].iter().any(|part| answer.text.contains(part))
+}
+
 /// The answer but for the id of its request.
 fn told(answer: &Answer) -> (u16, Value) {
     let mut body = answer.body.clone();
@@ -139,7 +153,7 @@ async fn what_is_another_tenants_is_not_there_and_does_not_change() {
                 let ours = ask(operation.at(&ids)).await;
                 let what = format!("{} {} with {body:?}", operation.method, operation.path);
                 assert_eq!(ours.status, 404, "{what}: {}", ours.text);
-                assert!(!ours.text.contains(MARK), "{what}: {}", ours.text);
+                assert!(!shows_ours(&ours), "{what}: {}", ours.text);
                 assert_eq!(told(&ours), told(&ask(operation.at(&nobodys)).await), "{what}");
                 tried += 1;
             }
@@ -174,7 +188,7 @@ async fn no_list_shows_anything_of_another_tenant() {
             for query in &queries {
                 let path = format!("{}?{query}", operation.path);
                 let answer = server.ask("GET", &path, Some(&key), None).await;
-                assert!(!answer.text.contains(MARK), "{path}: {}", answer.text);
+                assert!(!shows_ours(&answer), "{path}: {}", answer.text);
                 assert!([200, 403, 422].contains(&answer.status), "{path}: {}", answer.text);
             }
         }
@@ -187,15 +201,16 @@ async fn a_viewer_changes_nothing_and_sees_no_secret() {
     let ids = ours(&server).await;
     let viewer = &server.api_key("viewer", &ids["tenant_id"]).await;
     let revealed = format!("/api/v1/agents/{}/webhook-secret?reveal=true", ids["agent_id"]);
-    let secret = server.get(&revealed).await["secrets"][0]["webhook_secret"].clone();
-    let secret = secret.as_str().expect("a secret");
+    assert_eq!(server.get(&revealed).await["secrets"][0]["webhook_secret"], SECRET);
+    let tenant = server.get(&format!("/api/v1/tenants/{}", ids["tenant_id"])).await;
+    assert_eq!(tenant["llm_key"]["hint"], format!("sk-…{LLM_KEY_END}"), "who may write sees that much");
     let before = everything(&server, &ids).await;
     for operation in operations(&server).await {
         for body in operation.bodies() {
             let path = operation.at(&ids);
             let answer = server.ask(&operation.method, &path, Some(viewer), body.clone()).await;
             let what = format!("{} {path} with {body:?}: {}", operation.method, answer.text);
-            let parts = [&secret[..4], "sk-zebra-0123456789"];
+            let parts = [SECRET_START, LLM_KEY, LLM_KEY_END];
             assert!(parts.iter().all(|part| !answer.text.contains(part)), "{what}");
             let right = match (&operation.method[..], &operation.path[..]) {
                 // Keys are an administrator's.

@@ -137,6 +137,46 @@ async fn generated(world: &mut World) -> Vec<String> {
     [&first, &second, &key["key"]].map(|secret| secret.as_str().expect("text").to_owned()).into()
 }
 
+/// Tries, retries and replays, and whoever reads what came of them.
+async fn looked_after(world: &mut World) {
+    let found = world.ask("GET", &format!("/api/v1/executions?status=success&q={PAYLOAD}"), None).await;
+    let found = &found["executions"][0];
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
+    let (agent, id) = (text(&found["agent_id"]), text(&found["execution_id"]));
+
+    let test = format!("/api/v1/agents/{agent}/test");
+    let payload = json!({ "text": PAYLOAD });
+    let rehearsed = world.ask("POST", &test, Some(json!({"payload": payload, "dry_run": true}))).await;
+    assert!(rehearsed.to_string().contains(PAYLOAD), "{rehearsed}");
+    let tried = world.ask("POST", &test, Some(json!({ "payload": payload }))).await;
+    assert_eq!(world.ended(&text(&tried["execution_id"])).await["status"], "success");
+    for refused in [json!({"payload": PAYLOAD}), json!({"payload": payload, PAYLOAD: PAYLOAD})] {
+        assert_eq!(world.ask("POST", &test, Some(refused)).await["status"], 422);
+    }
+
+    let replayed = world.ask("POST", &format!("/api/v1/executions/{id}/replay"), Some(json!({}))).await;
+    assert_eq!(world.ended(&text(&replayed["execution_id"])).await["status"], "success");
+    let failed = world.ask("GET", "/api/v1/executions?status=failed&limit=1", None).await;
+    let failed = text(&failed["executions"][0]["execution_id"]);
+    let retried = world.ask("POST", &format!("/api/v1/executions/{failed}/retry"), Some(json!({}))).await;
+    assert_eq!(retried["run"], 2, "{retried}");
+    assert_eq!(world.ended(&failed).await["status"], "failed");
+    let ended = world.ask("POST", &format!("/api/v1/executions/{id}/cancel"), Some(json!({}))).await;
+    assert_eq!(ended["status"], 409, "{ended}");
+
+    for id in [&id, &failed] {
+        let timeline = world.ask("GET", &format!("/api/v1/executions/{id}/timeline"), None).await;
+        assert!(timeline["timeline"].as_array().is_some_and(|all| all.len() > 2), "{timeline}");
+    }
+    let log = world.ask("GET", "/api/v1/audit?limit=200", None).await;
+    assert!(log["audit"].as_array().is_some_and(|all| all.len() > 20), "{log}");
+    assert!(!log.to_string().contains(PAYLOAD), "{log}");
+    world.ask("GET", &format!("/api/v1/audit?subject={PAYLOAD}"), None).await;
+    let versions = world.ask("GET", &format!("/api/v1/agents/{agent}/versions"), None).await;
+    assert!(versions["versions"].is_array(), "{versions}");
+    world.ask("GET", &format!("/api/v1/agents/{agent}/versions/1"), None).await;
+}
+
 /// Those who try keys that are none, and those who look around.
 async fn curious(world: &mut World) {
     for path in ["/api/v1/tenants", "/api/v1/agents", "/api/v1/keys", "/readyz"] {
@@ -144,7 +184,7 @@ async fn curious(world: &mut World) {
     }
     let executions = world.ask("GET", "/api/v1/executions?limit=200", None).await;
     let executions = executions["executions"].as_array().expect("a list").clone();
-    assert_eq!(executions.len(), 2 * MODELS.len() + 3);
+    assert_eq!(executions.len(), 2 * MODELS.len() + 3 + 2);
     for execution in executions {
         let id = execution["execution_id"].as_str().expect("an id");
         world.ask("GET", &format!("/api/v1/executions/{id}"), None).await;
@@ -219,6 +259,7 @@ async fn nothing_secret_is_stored_logged_or_told() {
     refused_agents(&mut world).await;
     runs(&mut world).await;
     let generated = generated(&mut world).await;
+    looked_after(&mut world).await;
     curious(&mut world).await;
 
     let all: Vec<_> = planted::ALL.into_iter().chain(generated.iter().map(String::as_str)).collect();

@@ -52,6 +52,11 @@ impl World {
         let signature = sign(secret, SecretEncoding::Base64, body.as_bytes());
         let accepted = self.hook(agent, body, signature).await;
         let id = accepted["execution_id"].as_str().unwrap_or_else(|| panic!("{accepted}")).to_owned();
+        self.ended(&id).await
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&self, id: &str) -> Value {
         let (http, url, key) = (self.http.clone(), self.url.clone(), self.admin_key.clone());
         let ended = async || {
             let request = http.get(format!("{url}/api/v1/executions/{id}")).bearer_auth(&key);
