@@ -20,7 +20,7 @@ mod trigger;
 
 pub use agent::{Agent, AgentSpec, AgentStatus};
 pub use api_key::{ApiKey, KeyRole};
-pub use audit::{Actor, AuditAction, AuditEntry};
+pub use audit::{Actor, AuditAction, AuditEntry, LoggedAction};
 pub use change::Change;
 pub use error::{ErrorCode, ExecutionError};
 pub use execution::{

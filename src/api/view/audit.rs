@@ -8,14 +8,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Stamp;
-use crate::model::{ApiKeyId, AuditAction, AuditEntry, AuditId, KeyRole, TenantId};
+use crate::model::{ApiKeyId, AuditAction, AuditEntry, AuditId, KeyRole, LoggedAction, TenantId};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub struct AuditView {
     audit_id: AuditId,
     at: Stamp,
-    action: AuditAction,
+    /// A newer version of the server may have written words that are not in this list.
+    #[schema(value_type = AuditAction)]
+    action: LoggedAction,
     #[schema(required)]
     tenant_id: Option<TenantId>,
     subject: SubjectView,
@@ -48,9 +50,9 @@ pub fn audit(entry: AuditEntry) -> AuditView {
     AuditView {
         audit_id: entry.audit_id,
         at: Stamp(entry.at),
-        action: entry.action,
         tenant_id: entry.tenant_id,
         subject: SubjectView { r#type: entry.action.subject_type(), id: entry.subject },
+        action: entry.action,
         actor: ActorView { key_id: actor.key_id, name: actor.name, role: actor.role, address: actor.address },
         request_id: actor.request_id,
         detail: entry.detail,
