@@ -24,7 +24,8 @@ pub use audit::{Actor, AuditAction, AuditEntry, LoggedAction};
 pub use change::Change;
 pub use error::{ErrorCode, ExecutionError};
 pub use execution::{
-    Execution, ExecutionSource, ExecutionStatus, NewExecution, PastRun, Timing, Trace, UnsignedExecution,
+    Execution, ExecutionSource, ExecutionStatus, NewExecution, PastRun, Timing, Trace, TraceOutline,
+    UnsignedExecution,
 };
 pub use id::{AgentId, ApiKeyId, AuditId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;

@@ -69,7 +69,7 @@ async fn filters_find_what_they_name_the_newest_first() {
             assert_eq!(ids(&find(&server, &query, limit).await), expected, "{query} by {limit}");
         }
     }
-    let plus = (start + chrono::TimeDelta::hours(5)).format("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string();
+    let plus = (start + STEP * 5).format("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string();
     for offset in [plus.clone(), plus.replace('+', "%2B"), plus.replace("+00:00", "-00:00")] {
         assert_eq!(find(&server, &format!("from={offset}"), 200).await.len(), 7, "{offset}");
     }

@@ -8,15 +8,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Stamp;
-use crate::model::{ApiKeyId, AuditAction, AuditEntry, AuditId, KeyRole, LoggedAction, TenantId};
+use crate::model::{ApiKeyId, AuditEntry, AuditId, KeyRole, LoggedAction, TenantId};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub struct AuditView {
     audit_id: AuditId,
     at: Stamp,
-    /// A newer version of the server may have written words that are not in this list.
-    #[schema(value_type = AuditAction)]
+    /// One of the words that the list's parameter `action` takes; an entry that a newer version of the server wrote may
+    /// have another.
+    #[schema(value_type = String, example = "agent.updated")]
     action: LoggedAction,
     #[schema(required)]
     tenant_id: Option<TenantId>,
