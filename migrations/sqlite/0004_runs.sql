@@ -27,3 +27,7 @@ CREATE INDEX executions_replays ON executions (replay_of, execution_id) WHERE re
 CREATE INDEX executions_failed ON executions (execution_id) WHERE status = 'failed';
 CREATE INDEX executions_cancelled ON executions (execution_id) WHERE status = 'cancelled';
 CREATE INDEX executions_held ON executions (execution_id) WHERE status = 'held';
+-- The same for those who see one tenant.
+CREATE INDEX executions_failed_of_tenant ON executions (tenant_id, execution_id) WHERE status = 'failed';
+CREATE INDEX executions_cancelled_of_tenant ON executions (tenant_id, execution_id) WHERE status = 'cancelled';
+CREATE INDEX executions_held_of_tenant ON executions (tenant_id, execution_id) WHERE status = 'held';

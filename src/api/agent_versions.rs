@@ -7,14 +7,17 @@ use utoipa::IntoParams;
 use super::{agents, id, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId};
-use crate::web::{ApiError, Caller, Page, Query, limit};
+use crate::web::{ApiError, Caller, Page, Query, limit_within};
+
+/// Versions on a page, at most: each is a whole specification, prompt and schemas included.
+const MAX_LIMIT: i64 = 20;
 
 /// The list's query string.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Items on the page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[param(minimum = 1, maximum = 20, default = 20)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
     cursor: Option<i32>,
@@ -35,7 +38,7 @@ pub async fn list(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let agent_id = agents::find(&app, &caller, &path).await?.agent_id;
-    let limit = limit(query.limit)?;
+    let limit = limit_within(MAX_LIMIT, query.limit.unwrap_or(MAX_LIMIT))?;
     let versions = app.store.agent_versions(agent_id, query.cursor, limit + 1).await?;
     let cursor = |version: &Agent| version.version.to_string();
     Ok(HttpResponse::Ok().json(Page::of("versions", versions, limit, cursor, view::agent_version)))

@@ -6,6 +6,7 @@
 use actix_web::{HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::IntoParams;
 
 use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_secret};
@@ -14,7 +15,12 @@ use super::{RACES, id, tenants, through, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId, AuditAction, Change, TenantId};
 use crate::store;
-use crate::web::{ApiError, Body, Caller, IfMatch, Page, Query, Scope, etag, limit};
+use crate::web::{ApiError, Body, Caller, Code, IfMatch, Page, Query, Scope, etag, limit};
+
+/// Bytes after which a page of agents ends.
+const PAGE_BYTES: usize = 4 << 20;
+/// Agents that are read at once for a page.
+const BATCH: i64 = 20;
 
 /// The list's query string.
 #[derive(Deserialize, IntoParams)]
@@ -61,7 +67,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
 
 /// List agents
 ///
-/// By id, each at its present version.
+/// By id, each at its present version. A page of large agents ends after 4 MiB, however many were asked for.
 #[utoipa::path(
     get, path = "/api/v1/agents", tag = "agents", operation_id = "list_agents", params(ListQuery),
     responses((status = 200, description = "A page of agents.", body = view::AgentPage))
@@ -77,10 +83,41 @@ pub async fn list(
         Scope::Tenant(tenant_id) => Some(tenant_id),
         Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("agents"))),
     };
-    let agents = app.store.agents(tenant.as_ref(), query.cursor, limit + 1).await?;
-    let cursor = |agent: &Agent| agent.agent_id.to_string();
-    let page = Page::of("agents", agents, limit, cursor, |agent| view(&app, agent, None));
+    let (agents, shown) = page(&app, tenant.as_ref(), query.cursor, limit).await?;
+    let page = Page::of("agents", agents, shown, |(id, _)| id.to_string(), |(_, agent)| agent);
     Ok(HttpResponse::Ok().json(page))
+}
+
+/// The agents of a page, as they are written, with one more if there is one; and how many are to be shown. They are read
+/// a few at a time, so that no more of them is in memory than is sent.
+async fn page(
+    app: &App,
+    tenant: Option<&TenantId>,
+    mut before: Option<AgentId>,
+    limit: i64,
+) -> Result<(Vec<(AgentId, Box<RawValue>)>, i64), ApiError> {
+    let (mut agents, mut shown, mut bytes) = (Vec::new(), 0, 0);
+    loop {
+        let batch = app.store.agents(tenant, before, BATCH).await?;
+        let is_last = batch.len() < BATCH as usize;
+        for agent in batch {
+            let agent_id = agent.agent_id;
+            let written = to_raw_value(&view(app, agent, None)).map_err(|error| {
+                tracing::error!(%agent_id, %error, "an agent cannot be written as JSON");
+                ApiError::new(Code::Internal, "an agent cannot be written as JSON")
+            })?;
+            let is_full = shown == limit || bytes >= PAGE_BYTES;
+            bytes += written.get().len();
+            agents.push((agent_id, written));
+            if is_full {
+                return Ok((agents, shown));
+            }
+            (shown, before) = (shown + 1, Some(agent_id));
+        }
+        if is_last {
+            return Ok((agents, shown));
+        }
+    }
 }
 
 /// Show an agent

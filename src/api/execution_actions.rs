@@ -8,7 +8,7 @@ use super::executions::{find, find_trace};
 use super::{to_the_end, view};
 use crate::app::App;
 use crate::model::{
-    AgentId, AuditAction, ExecutionId, ExecutionSource, ExecutionStatus, Trace, UnsignedExecution,
+    AgentId, AuditAction, Execution, ExecutionId, ExecutionSource, ExecutionStatus, Trace, UnsignedExecution,
 };
 use crate::store::{Cancellation, Retry};
 use crate::web::{ApiError, Body, Caller, Code};
@@ -83,7 +83,7 @@ pub async fn cancel(
 
 /// Retry a failed execution
 ///
-/// It gets another run, under the same id. That is an operator's decision: it runs whatever the agent's status is,
+/// It gets another run, under the same id, at most 100. That is an operator's decision: it runs whatever the agent's status is,
 /// `paused` and `archived` included.
 #[utoipa::path(
     post, path = "/api/v1/executions/{execution_id}/retry", tag = "executions", operation_id = "retry_execution",
@@ -119,6 +119,7 @@ pub async fn retry(
             Ok(HttpResponse::Accepted().json(RetriedView { execution_id, run, status }))
         }
         Retry::NotFailed(status) => Err(not_failed(status)),
+        Retry::TooMany => Err(too_many()),
         Retry::AgentDeleted => Err(agent_deleted()),
         Retry::Missing => Err(ApiError::not_found()),
     }
@@ -215,6 +216,12 @@ fn not_failed(status: ExecutionStatus) -> ApiError {
         }
         ExecutionStatus::Failed => "the execution has changed at the same time; read it again",
     };
+    ApiError::new(Code::Conflict, detail)
+}
+
+fn too_many() -> ApiError {
+    let max = Execution::MAX_RUNS;
+    let detail = format!("the execution has had {max} runs, as many as one can have; replay it instead");
     ApiError::new(Code::Conflict, detail)
 }
 

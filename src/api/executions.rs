@@ -6,8 +6,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::query::{self, parameter};
 use super::{id, view};
-use crate::app::App;
-use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, TenantId, Trace};
+use crate::app::{App, SEARCHES};
+use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, TenantId, Trace, TraceOutline};
 use crate::store::{ExecutionFilter, Found};
 use crate::web::{ApiError, Caller, Page, Query, Scope, limit};
 
@@ -34,7 +34,7 @@ pub struct ListQuery {
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<String>,
     /// Only those whose payload, output or error has this text. The newest 10,000 matches of the other filters are
-    /// looked at.
+    /// looked at. Two searches go at a time; one that waits in vain for 2 s is refused with 503.
     #[param(min_length = 1, max_length = 200)]
     q: Option<String>,
     /// Items on the page.
@@ -50,7 +50,10 @@ pub struct ListQuery {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/executions", tag = "executions", operation_id = "list_executions", params(ListQuery),
-    responses((status = 200, description = "A page of executions.", body = SearchPage))
+    responses(
+        (status = 200, description = "A page of executions.", body = SearchPage),
+        (status = 503, description = "unavailable")
+    )
 )]
 pub async fn list(
     caller: Caller,
@@ -66,6 +69,7 @@ pub async fn list(
     };
     if let Some(needle) = parameter("q", &query.q, needle)? {
         let wanted = usize::try_from(limit).unwrap_or_default();
+        let _turn = app.searches.turn().await.ok_or_else(busy)?;
         let found = app.store.search(&filter, &needle, wanted + 1).await?;
         return Ok(HttpResponse::Ok().json(SearchPage::of(found, wanted)));
     }
@@ -105,6 +109,17 @@ pub(super) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -
     Ok(trace)
 }
 
+/// The same without payload and output.
+pub(super) async fn find_outline(
+    app: &App,
+    caller: &Caller,
+    execution_id: &str,
+) -> Result<TraceOutline, ApiError> {
+    let outline = app.store.trace_outline(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
+    caller.sees(&outline.execution.tenant_id)?;
+    Ok(outline)
+}
+
 /// A page of what a search found, and how far it came.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ExecutionPage)]
@@ -139,6 +154,12 @@ impl SearchPage {
             executions: found.executions.into_iter().map(view::execution).collect(),
         }
     }
+}
+
+fn busy() -> ApiError {
+    let detail =
+        format!("{SEARCHES} searches (`q`) are under way, as many as go at once; try again in a moment");
+    ApiError::unavailable(detail)
 }
 
 fn needle(text: &str) -> Result<String, &'static str> {

@@ -79,7 +79,7 @@ pub async fn get(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let trace = executions::find_trace(&app, &caller, &path).await?;
+    let trace = executions::find_outline(&app, &caller, &path).await?;
     let execution_id = trace.execution.execution_id;
     let past = app.store.past_runs(execution_id).await?;
     let replays = app.store.replays_of(execution_id, REPLAYS).await?;

@@ -5,6 +5,7 @@ mod api_keys;
 mod cache;
 mod follow;
 mod sealed;
+mod searches;
 mod start;
 mod tenants;
 mod wrong_keys;
@@ -27,6 +28,7 @@ use follow::Caches;
 pub use agents::{AgentEntry, Agents, Hook, HookKey, Unusable, secret_owner};
 pub use api_keys::{ApiKeys, key_hash};
 pub use sealed::{Closed, ClosedReason, Rekeyed, Standing, count_sealed, rekey};
+pub use searches::{SEARCHES, Searches};
 pub use start::{StartError, migrate};
 pub use tenants::{TenantEntry, Tenants, llm_key_owner};
 pub use wrong_keys::{TooMany, WrongKeys};
@@ -68,6 +70,8 @@ pub struct App {
     pub api_keys: Arc<ApiKeys>,
     /// Who tries API keys.
     pub wrong_keys: WrongKeys,
+    /// Who searches.
+    pub searches: Searches,
     /// The three caches above, as they are forgotten.
     caches: Caches,
     /// Where other processes make changes too: whoever learns of them, for as long as this is held.

@@ -91,6 +91,7 @@ impl App {
             tenants: caches.tenants.clone(),
             api_keys: caches.api_keys.clone(),
             wrong_keys: super::WrongKeys::default(),
+            searches: super::Searches::default(),
             caches,
             _follower: follower,
             draining: AtomicBool::new(false),

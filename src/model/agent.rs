@@ -63,6 +63,10 @@ pub enum AgentStatus {
     Archived,
 }
 
+fn json_bytes(object: &serde_json::Map<String, serde_json::Value>) -> usize {
+    serde_json::to_string(object).map_or(usize::MAX, |text| text.len())
+}
+
 fn default_timeout() -> u32 {
     120
 }
@@ -114,6 +118,12 @@ impl AgentSpec {
             llm.max_completion_tokens != Some(0),
             "/llm_config/max_completion_tokens",
             "must be at least 1",
+        );
+        let format = llm.response_format.as_ref();
+        check(
+            format.is_none_or(|format| json_bytes(format) <= LlmConfig::MAX_RESPONSE_FORMAT_BYTES),
+            "/llm_config/response_format",
+            "must be at most 65536 bytes of JSON",
         );
         let retry = &self.retry;
         check((1..=20).contains(&retry.max_attempts), "/retry/max_attempts", "must be between 1 and 20");

@@ -19,7 +19,7 @@ pub struct AuditEntry {
     /// Who.
     pub actor: Actor,
     /// What.
-    pub action: AuditAction,
+    pub action: LoggedAction,
     /// Whose it is; `None` is the platform's.
     pub tenant_id: Option<TenantId>,
     /// To which agent, tenant, key or execution: its id.
@@ -83,12 +83,48 @@ pub enum AuditAction {
     ExecutionReplayed,
 }
 
+/// An action as it stands in the log. One that a newer version of this program wrote may have a word that this one does
+/// not know, and is shown all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum LoggedAction {
+    /// One of this version's.
+    Known(AuditAction),
+    /// Another's word.
+    Unknown(String),
+}
+
+impl From<AuditAction> for LoggedAction {
+    fn from(action: AuditAction) -> Self {
+        Self::Known(action)
+    }
+}
+
+impl LoggedAction {
+    /// The kind of thing that `subject` names, as [`AuditAction::subject_type`]; by the beginning of a word that is not
+    /// known, and `unknown` if that says nothing either.
+    #[must_use]
+    pub fn subject_type(&self) -> &'static str {
+        let word = match self {
+            Self::Known(action) => return action.subject_type(),
+            Self::Unknown(word) => word.split('.').next().unwrap_or_default(),
+        };
+        match word {
+            "tenant" | "llm_key" => "tenant",
+            "api_key" => "api_key",
+            "agent" | "webhook_secret" => "agent",
+            "execution" => "execution",
+            _ => "unknown",
+        }
+    }
+}
+
 impl AuditEntry {
     /// An entry without further detail.
     #[must_use]
     pub fn new(actor: Actor, action: AuditAction, subject: impl ToString, at: Time) -> Self {
         let (audit_id, subject) = (AuditId::new(), subject.to_string());
-        Self { audit_id, at, actor, action, tenant_id: None, subject, detail: Map::new() }
+        Self { audit_id, at, actor, action: action.into(), tenant_id: None, subject, detail: Map::new() }
     }
 
     /// Says whose the subject is.

@@ -163,6 +163,18 @@ pub struct Trace {
     pub secret_id: Option<SecretId>,
 }
 
+/// What a timeline is told from: a [`Trace`] without the texts.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "named like the fields of the trace")]
+pub struct TraceOutline {
+    pub execution: Execution,
+    /// Of the body as received.
+    pub payload_bytes: usize,
+    pub attempts: Vec<Attempt>,
+    pub request_id: uuid::Uuid,
+    pub secret_id: Option<SecretId>,
+}
+
 /// A run that was followed by another: of a failed execution that was retried.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "columns of the run; named like those of the execution")]
@@ -173,7 +185,11 @@ pub struct PastRun {
     pub started_at: Option<Time>,
     pub finished_at: Option<Time>,
     pub error: Option<ExecutionError>,
-    pub output: Option<String>,
+}
+
+impl Execution {
+    /// Runs of one execution, at most: what is read of all of them together, as for its trace, stays small.
+    pub const MAX_RUNS: i32 = 100;
 }
 
 /// The clock of an execution: of its present run, but for `received_at` and `llm_ms`. Durations are ms.

@@ -51,6 +51,7 @@ pub struct LlmConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// At most 65,536 bytes of JSON.
     pub response_format: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<String>,
@@ -71,6 +72,8 @@ pub enum Stop {
 impl LlmConfig {
     /// The longest model name, in bytes.
     pub const MAX_MODEL_LEN: usize = 200;
+    /// The largest response format, in bytes of JSON without spaces.
+    pub const MAX_RESPONSE_FORMAT_BYTES: usize = 64 * 1024;
 
     /// Only a model, everything else as the provider likes it.
     #[must_use]

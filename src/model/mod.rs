@@ -20,11 +20,12 @@ mod trigger;
 
 pub use agent::{Agent, AgentSpec, AgentStatus};
 pub use api_key::{ApiKey, KeyRole};
-pub use audit::{Actor, AuditAction, AuditEntry};
+pub use audit::{Actor, AuditAction, AuditEntry, LoggedAction};
 pub use change::Change;
 pub use error::{ErrorCode, ExecutionError};
 pub use execution::{
-    Execution, ExecutionSource, ExecutionStatus, NewExecution, PastRun, Timing, Trace, UnsignedExecution,
+    Execution, ExecutionSource, ExecutionStatus, NewExecution, PastRun, Timing, Trace, TraceOutline,
+    UnsignedExecution,
 };
 pub use id::{AgentId, ApiKeyId, AuditId, ExecutionId, InvalidTenantId, SecretId, TenantId, WorkerId};
 pub use llm_config::LlmConfig;

@@ -59,7 +59,7 @@ const SECOND_ADDRESSES: [(&str, &str); 3] = [
         pages::list, pages::page, pages::style
     ),
     // What is in a request only by way of a larger one that `agents` makes.
-    components(schemas(crate::model::AgentSpec, super::problems::FieldFault, super::problems::Mismatch))
+    components(schemas(crate::model::AgentSpec, crate::model::AuditAction, super::problems::FieldFault, super::problems::Mismatch))
 )]
 pub(super) struct Paths;
 

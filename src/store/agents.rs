@@ -1,8 +1,10 @@
 //! Agents and their immutable versions.
 
+use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::conditions::{Conditions, Value, bind_values};
 use super::db::{in_tx, statements};
 use super::secrets::{self, SecretChange};
 use super::{Error, Result, Store, audit, changes, on_read};
@@ -19,15 +21,49 @@ statements! {
     GET = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
         WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
-    LIST = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
-        JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
-        WHERE a.deleted_at IS NULL AND (a.tenant_id = $1 OR $1 IS NULL) AND (a.agent_id < $2 OR $2 IS NULL)
-        ORDER BY a.agent_id DESC LIMIT $3";
-    VERSIONS = "SELECT a.agent_id, a.tenant_id, v.version, v.spec, a.created_at, v.created_at AS updated_at FROM agents a
-        JOIN agent_versions v ON v.agent_id = a.agent_id
-        WHERE a.agent_id = $1 AND a.deleted_at IS NULL AND (v.version < $2 OR $2 IS NULL)
-        ORDER BY v.version DESC LIMIT $3";
     VERSION = "SELECT spec FROM agent_versions WHERE agent_id = $1 AND version = $2";
+}
+
+/// A page of agents, the newest first. Its limit is the place after the values.
+fn list(tenant: Option<&TenantId>, before: Option<AgentId>) -> (String, Vec<Value>) {
+    let mut wanted = Conditions::default();
+    wanted.holds("a.deleted_at IS NULL");
+    wanted.value("a.tenant_id =", tenant.cloned().map(|id| Value::Text(id.into())));
+    wanted.value("a.agent_id <", before.map(|id| Value::Id(id.0)));
+    let text = format!(
+        "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
+        JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version{}
+        ORDER BY a.agent_id DESC LIMIT ${}",
+        wanted.text(),
+        wanted.next_place()
+    );
+    (text, wanted.values())
+}
+
+/// A page of versions, the newest first. Its limit is the place after the values.
+fn versions(agent_id: AgentId, before: Option<i32>) -> (String, Vec<Value>) {
+    let mut wanted = Conditions::default();
+    wanted.holds("a.deleted_at IS NULL");
+    wanted.value("v.agent_id =", Some(Value::Id(agent_id.0)));
+    wanted.value("v.version <", before.map(Value::Number));
+    let text = format!(
+        "SELECT a.agent_id, a.tenant_id, v.version, v.spec, a.created_at, v.created_at AS updated_at
+        FROM agent_versions v JOIN agents a ON a.agent_id = v.agent_id{}
+        ORDER BY v.version DESC LIMIT ${}",
+        wanted.text(),
+        wanted.next_place()
+    );
+    (text, wanted.values())
+}
+
+/// Each text of the lists.
+pub(super) fn every_text() -> Vec<String> {
+    let (tenant, agent) = ("t".parse::<TenantId>().ok(), AgentId::new());
+    let mut texts = vec![versions(agent, None).0, versions(agent, Some(1)).0];
+    for tenant in [None, tenant.as_ref()] {
+        texts.extend([None, Some(agent)].map(|before| list(tenant, before).0));
+    }
+    texts
 }
 
 #[derive(sqlx::FromRow)]
@@ -138,12 +174,15 @@ impl Store {
         before: Option<AgentId>,
         limit: i64,
     ) -> Result<Vec<Agent>> {
-        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(LIST)
-            .bind(tenant.map(TenantId::as_str))
-            .bind(before.map(|id| id.0))
-            .bind(limit)
-            .fetch_all(conn)
-            .await)?;
+        self.page(list(tenant, before), limit).await
+    }
+
+    async fn page(&self, (text, values): (String, Vec<Value>), limit: i64) -> Result<Vec<Agent>> {
+        let rows: Vec<Row> =
+            on_read!(self, |conn| bind_values!(sqlx::query_as(AssertSqlSafe(text)), values)
+                .bind(limit)
+                .fetch_all(conn)
+                .await)?;
         rows.into_iter().map(Agent::try_from).collect()
     }
 
@@ -158,13 +197,7 @@ impl Store {
         before: Option<i32>,
         limit: i64,
     ) -> Result<Vec<Agent>> {
-        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(VERSIONS)
-            .bind(agent_id.0)
-            .bind(before)
-            .bind(limit)
-            .fetch_all(conn)
-            .await)?;
-        rows.into_iter().map(Agent::try_from).collect()
+        self.page(versions(agent_id, before), limit).await
     }
 
     /// What a version says, also of a deleted agent.
@@ -208,4 +241,31 @@ async fn insert_version(tx: &mut super::db::Tx, agent: &Agent) -> Result<()> {
         .await
         .map(|_| ()))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::Db;
+
+    #[tokio::test]
+    async fn a_page_of_versions_is_searched_for_its_cursor() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("agents.db").display());
+        let store = Store::open(&url, 1).await.expect("opens");
+        store.migrate().await.expect("migrates");
+        let Db::Sqlite { read, .. } = &store.db else { unreachable!("a file") };
+        let tenant: TenantId = "t".parse().expect("a tenant");
+        for (page, index) in [
+            (versions(AgentId::new(), Some(3)), "(agent_id=? AND version<?)"),
+            (list(Some(&tenant), Some(AgentId::new())), "agents_of_tenant (tenant_id=? AND agent_id<?)"),
+            (list(None, Some(AgentId::new())), "sqlite_autoindex_agents_1 (agent_id<?)"),
+        ] {
+            let text = format!("EXPLAIN QUERY PLAN {}", page.0);
+            let query = bind_values!(sqlx::query_as(AssertSqlSafe(text)), page.1).bind(1);
+            let steps: Vec<(i64, i64, i64, String)> = query.fetch_all(read).await.expect("a plan");
+            assert!(steps.iter().any(|step| step.3.ends_with(index)), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.3.contains("TEMP B-TREE")), "{steps:?}");
+        }
+    }
 }

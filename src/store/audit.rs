@@ -1,30 +1,22 @@
 //! The audit log: an entry is written in the transaction of what it tells, so it is there exactly if that happened.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
+use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::db::{Tx, in_tx, statements};
+use super::conditions::{Conditions, Value as Bound, bind_values};
+use super::db::{Db, Tx, in_tx, statements};
 use super::row::{spell, word};
 use super::{Result, Store, on_read};
-use crate::model::{Actor, ApiKeyId, AuditAction, AuditEntry, AuditId, TenantId, Time};
+use crate::model::{Actor, ApiKeyId, AuditAction, AuditEntry, AuditId, LoggedAction, TenantId, Time};
 
 statements! {
     INSERT = "INSERT INTO audit (audit_id, at, action, tenant_id, subject, actor_key_id, actor_name, actor_role, address,
             request_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    LIST = "SELECT * FROM audit WHERE (action = $1 OR $1 IS NULL) AND (actor_key_id = $2 OR $2 IS NULL)
-            AND (at >= $3 OR $3 IS NULL) AND (at < $4 OR $4 IS NULL) AND (audit_id < $5 OR $5 IS NULL)
-        ORDER BY audit_id DESC LIMIT $6";
-    LIST_OF_TENANT = "SELECT * FROM audit WHERE tenant_id = $7 AND (action = $1 OR $1 IS NULL)
-            AND (actor_key_id = $2 OR $2 IS NULL) AND (at >= $3 OR $3 IS NULL) AND (at < $4 OR $4 IS NULL)
-            AND (audit_id < $5 OR $5 IS NULL)
-        ORDER BY audit_id DESC LIMIT $6";
-    LIST_OF_SUBJECT = "SELECT * FROM audit WHERE subject = $7 AND (action = $1 OR $1 IS NULL)
-            AND (actor_key_id = $2 OR $2 IS NULL) AND (at >= $3 OR $3 IS NULL) AND (at < $4 OR $4 IS NULL)
-            AND (audit_id < $5 OR $5 IS NULL) AND (tenant_id = $8 OR $8 IS NULL)
-        ORDER BY audit_id DESC LIMIT $6";
 }
 
 /// Which entries a page shows; every `None` lets all pass.
@@ -75,12 +67,48 @@ impl TryFrom<Row> for AuditEntry {
                 address: address.map_err(super::row::decode)?,
                 request_id: row.request_id,
             },
-            action: word(&row.action)?,
+            action: word(&row.action).map_or(LoggedAction::Unknown(row.action), LoggedAction::Known),
             tenant_id: row.tenant_id.map(TenantId::try_from).transpose().map_err(super::row::decode)?,
             subject: row.subject,
             detail: row.detail.0,
         })
     }
+}
+
+/// Newest first by id: version 7 ids sort by time. Its limit is the place after the values.
+fn text(filter: &AuditFilter, db: &Db) -> (String, Vec<Bound>) {
+    let mut wanted = Conditions::default();
+    wanted.value("subject =", filter.subject.clone().map(Bound::Text));
+    wanted.value("tenant_id =", filter.tenant_id.clone().map(|id| Bound::Text(id.into())));
+    wanted.value("action =", filter.action.map(|action| Bound::Text(spell(action))));
+    wanted.value("actor_key_id =", filter.key_id.map(|id| Bound::Id(id.0)));
+    wanted.page(("audit_id", "at"), filter.from, filter.to, filter.before.map(|id| id.0));
+    // A tenant has more entries than any one thing of it, which SQLite does not know.
+    let by = match (db, &filter.subject) {
+        (Db::Sqlite { .. }, Some(_)) => " INDEXED BY audit_of_subject",
+        _ => "",
+    };
+    let (conditions, limit) = (wanted.text(), wanted.next_place());
+    let text = format!("SELECT * FROM audit{by}{conditions} ORDER BY audit_id DESC LIMIT ${limit}");
+    (text, wanted.values())
+}
+
+/// Each text that there is.
+pub(super) fn every_text(db: &Db) -> BTreeSet<String> {
+    let texts = (0..128_u8).map(|bits| {
+        let has = |bit: u8| bits & (1 << bit) != 0;
+        let filter = AuditFilter {
+            tenant_id: "t".parse().ok().filter(|_| has(0)),
+            subject: has(1).then(String::new),
+            action: has(2).then_some(AuditAction::AgentCreated),
+            key_id: has(3).then(ApiKeyId::new),
+            from: has(4).then_some(Time::UNIX_EPOCH),
+            to: has(5).then_some(Time::UNIX_EPOCH),
+            before: has(6).then(AuditId::new),
+        };
+        text(&filter, db).0
+    });
+    texts.collect()
 }
 
 impl Store {
@@ -99,22 +127,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn audit_log(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditEntry>> {
-        let tenant = filter.tenant_id.as_ref().map(TenantId::as_str);
-        let (sql, last) = match (&filter.subject, tenant) {
-            (Some(subject), tenant) => (LIST_OF_SUBJECT, vec![Some(subject.as_str()), tenant]),
-            (None, Some(tenant)) => (LIST_OF_TENANT, vec![Some(tenant)]),
-            (None, None) => (LIST, Vec::new()),
-        };
-        let rows: Vec<Row> = on_read!(self, |conn| {
-            let query = sqlx::query_as(sql)
-                .bind(filter.action.map(spell))
-                .bind(filter.key_id.map(|id| id.0))
-                .bind(filter.from)
-                .bind(filter.to)
-                .bind(filter.before.map(|id| id.0))
-                .bind(limit);
-            last.into_iter().fold(query, |query, value| query.bind(value)).fetch_all(conn).await
-        })?;
+        let (text, values) = text(filter, &self.db);
+        let rows: Vec<Row> =
+            on_read!(self, |conn| bind_values!(sqlx::query_as(AssertSqlSafe(text)), values)
+                .bind(limit)
+                .fetch_all(conn)
+                .await)?;
         rows.into_iter().map(AuditEntry::try_from).collect()
     }
 }
@@ -125,7 +143,7 @@ pub(super) async fn note(tx: &mut Tx, entry: &AuditEntry) -> Result<()> {
     in_tx!(tx, |conn| sqlx::query(INSERT)
         .bind(entry.audit_id.0)
         .bind(entry.at)
-        .bind(spell(entry.action))
+        .bind(spell(&entry.action))
         .bind(entry.tenant_id.as_ref().map(TenantId::as_str))
         .bind(&entry.subject)
         .bind(actor.key_id.map(|id| id.0))
@@ -139,3 +157,7 @@ pub(super) async fn note(tx: &mut Tx, entry: &AuditEntry) -> Result<()> {
         .map(|_| ()))?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "audit_tests.rs"]
+mod tests;

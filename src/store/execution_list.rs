@@ -1,11 +1,14 @@
 //! Pages of executions.
 //!
-//! A list's text is put together from the filters that are there. With all of them in one text, each as `$1 IS NULL OR
-//! …`, SQLite would plan for the case without any and read the whole table; and a status that is not a literal matches
-//! no partial index. [`every_text`] has them all, for the test that prepares them.
+//! A list's text is put together from the filters that are there ([`super::conditions`]); a status that is not a literal
+//! would match no partial index. [`every_text`] has them all, for the test that prepares them.
+
+use std::collections::BTreeSet;
 
 use sqlx::AssertSqlSafe;
 
+use super::conditions::{Conditions, Value, bind_values};
+use super::db::Db;
 use super::executions::{Row, columns};
 use super::{Result, Store, on_read};
 use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, TenantId, Time};
@@ -35,11 +38,48 @@ pub(super) enum Select {
     /// The same, and how many bytes [`Select::Texts`] will be.
     RowsAndSizes,
     /// What a search looks into, of the executions from one id to another.
-    Texts,
+    Texts { oldest: ExecutionId, newest: ExecutionId },
 }
 
-/// Newest first by id: version 7 ids sort by time. The page costs the same wherever it stands.
-pub(super) fn text(select: Select, filter: &ExecutionFilter) -> String {
+/// How the rows are come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// In the order of the list, until the page is full.
+    Ordered,
+    /// All that are in this state, which are few, by the index that holds no others; then they are sorted.
+    Sorted,
+}
+
+/// Executions that [`Way::Sorted`] sorts, at most: of a longer backlog the newest are near the list's beginning anyway.
+pub(super) const SORTED: i64 = 10_000;
+
+/// How many wait, as far as [`SORTED`] asks.
+const WAITING: &str =
+    "SELECT COUNT(*) FROM (SELECT 1 FROM executions WHERE status = 'queued' LIMIT $1) AS waiting";
+const WAITING_OF_TENANT: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM executions WHERE status = 'queued' \
+    AND tenant_id = $2 LIMIT $1) AS waiting";
+
+/// The index that holds what is asked for and the least besides. Postgres finds it by its statistics; SQLite has none.
+fn index(filter: &ExecutionFilter, way: Way) -> Option<&'static str> {
+    let one_of = |all, of_tenant| match (&filter.tenant_id, filter.agent_id) {
+        (Some(_), _) => Some(of_tenant),
+        (None, None) => Some(all),
+        // Those of one agent may be fewer than those that failed, or more.
+        (None, Some(_)) => None,
+    };
+    match (filter.status?, way) {
+        (ExecutionStatus::Queued, Way::Sorted) => Some("executions_waiting"),
+        (ExecutionStatus::Running, Way::Sorted) => Some("executions_leased"),
+        (ExecutionStatus::Failed, _) => one_of("executions_failed", "executions_failed_of_tenant"),
+        (ExecutionStatus::Cancelled, _) => one_of("executions_cancelled", "executions_cancelled_of_tenant"),
+        (ExecutionStatus::Held, _) => one_of("executions_held", "executions_held_of_tenant"),
+        (ExecutionStatus::Queued | ExecutionStatus::Running | ExecutionStatus::Success, _) => None,
+    }
+}
+
+/// Newest first by id: version 7 ids sort by time. The page costs the same wherever it stands. Its limit is the place
+/// after the values.
+pub(super) fn text(select: Select, filter: &ExecutionFilter, way: Way, db: &Db) -> (String, Vec<Value>) {
     let columns = match select {
         Select::Rows => columns!(),
         Select::RowsAndSizes => {
@@ -48,59 +88,47 @@ pub(super) fn text(select: Select, filter: &ExecutionFilter) -> String {
                 ", CAST(octet_length(payload) + COALESCE(octet_length(output), 0) AS BIGINT) AS bytes"
             )
         }
-        Select::Texts => "execution_id, payload, output",
+        Select::Texts { .. } => "execution_id, payload, output",
     };
-    let status = filter.status.map(|status| format!("status = '{}'", status.as_str()));
-    let mut wanted: Vec<String> = status.into_iter().collect();
-    let conditions = [
-        ("tenant_id =", filter.tenant_id.is_some()),
-        ("agent_id =", filter.agent_id.is_some()),
-        ("received_at >=", filter.from.is_some()),
-        ("received_at <", filter.to.is_some()),
-        ("execution_id <", filter.before.is_some()),
-        ("execution_id >=", matches!(select, Select::Texts)),
-        ("execution_id <=", matches!(select, Select::Texts)),
-    ];
-    let mut number = 1;
-    for (condition, _) in conditions.iter().filter(|(_, is_there)| *is_there) {
-        wanted.push(format!("{condition} ${number}"));
-        number += 1;
+    let mut wanted = Conditions::default();
+    if let Some(status) = filter.status {
+        wanted.holds(&format!("status = '{}'", status.as_str()));
     }
-    let wanted = if wanted.is_empty() { String::new() } else { format!("WHERE {}", wanted.join(" AND ")) };
-    let limit = match select {
-        Select::Rows | Select::RowsAndSizes => format!("LIMIT ${number}"),
-        Select::Texts => String::new(),
+    wanted.value("tenant_id =", filter.tenant_id.clone().map(|id| Value::Text(id.into())));
+    wanted.value("agent_id =", filter.agent_id.map(|id| Value::Id(id.0)));
+    let mut limit = String::new();
+    if let Select::Texts { oldest, newest } = select {
+        wanted.value("execution_id >=", Some(Value::Id(oldest.0)));
+        wanted.value("execution_id <=", Some(Value::Id(newest.0)));
+        wanted.value("received_at >=", filter.from.map(Value::Time));
+        wanted.value("received_at <", filter.to.map(Value::Time));
+    } else {
+        let before = filter.before.map(|id| id.0);
+        wanted.page(("execution_id", "received_at"), filter.from, filter.to, before);
+        limit = format!(" LIMIT ${}", wanted.next_place());
+    }
+    let (conditions, end) = (wanted.text(), format!("ORDER BY execution_id DESC{limit}"));
+    let text = match (db, index(filter, way)) {
+        (Db::Sqlite { .. }, Some(index)) => {
+            format!("SELECT {columns} FROM executions INDEXED BY {index}{conditions} {end}")
+        }
+        // So that no index is walked for its order's sake.
+        (Db::Postgres { .. }, Some(_)) if way == Way::Sorted => format!(
+            "WITH few AS MATERIALIZED (SELECT {columns} FROM executions{conditions}) SELECT * FROM few {end}"
+        ),
+        _ => format!("SELECT {columns} FROM executions{conditions} {end}"),
     };
-    format!("SELECT {columns} FROM executions {wanted} ORDER BY execution_id DESC {limit}")
+    (text, wanted.values())
 }
-
-/// Binds what [`text`] has places for.
-macro_rules! bind_filter {
-    ($query:expr, $filter:expr) => {{
-        let (mut query, filter) = ($query, $filter);
-        if let Some(id) = &filter.tenant_id {
-            query = query.bind(id.as_str());
-        }
-        if let Some(id) = filter.agent_id {
-            query = query.bind(id.0);
-        }
-        for time in [filter.from, filter.to].into_iter().flatten() {
-            query = query.bind(time);
-        }
-        if let Some(id) = filter.before {
-            query = query.bind(id.0);
-        }
-        query
-    }};
-}
-pub(super) use bind_filter;
 
 /// Each text that there is.
-pub(super) fn every_text() -> Vec<String> {
+pub(super) fn every_text(db: &Db) -> BTreeSet<String> {
     let (agent, execution) = (AgentId::new(), ExecutionId::new());
     let (tenant, time) = ("t".parse::<TenantId>().ok(), Time::UNIX_EPOCH);
     let statuses = ExecutionStatus::ALL.into_iter().map(Some).chain([None]);
-    let mut texts = Vec::new();
+    let selects =
+        [Select::Rows, Select::RowsAndSizes, Select::Texts { oldest: execution, newest: execution }];
+    let mut texts: BTreeSet<_> = [WAITING, WAITING_OF_TENANT].map(str::to_owned).into();
     for status in statuses {
         for bits in 0..32_u8 {
             let has = |bit: u8| bits & (1 << bit) != 0;
@@ -112,8 +140,9 @@ pub(super) fn every_text() -> Vec<String> {
                 to: has(3).then_some(time),
                 before: has(4).then_some(execution),
             };
-            let selects = [Select::Rows, Select::RowsAndSizes, Select::Texts];
-            texts.extend(selects.map(|select| text(select, &filter)));
+            for way in [Way::Ordered, Way::Sorted] {
+                texts.extend(selects.map(|select| text(select, &filter, way, db).0));
+            }
         }
     }
     texts
@@ -125,68 +154,31 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn executions(&self, filter: &ExecutionFilter, limit: i64) -> Result<Vec<Execution>> {
-        let text = text(Select::Rows, filter);
+        let (text, values) = text(Select::Rows, filter, self.way(filter).await?, &self.db);
         let rows: Vec<Row> =
-            on_read!(self, |conn| bind_filter!(sqlx::query_as(AssertSqlSafe(text)), filter)
+            on_read!(self, |conn| bind_values!(sqlx::query_as(AssertSqlSafe(text)), values)
                 .bind(limit)
                 .fetch_all(conn)
                 .await)?;
         rows.into_iter().map(Execution::try_from).collect()
     }
+
+    /// How to come by what a filter asks for. No more runs than there are slots; any number may wait.
+    pub(super) async fn way(&self, filter: &ExecutionFilter) -> Result<Way> {
+        match filter.status {
+            Some(ExecutionStatus::Running) => return Ok(Way::Sorted),
+            Some(ExecutionStatus::Queued) => {}
+            _ => return Ok(Way::Ordered),
+        }
+        let waiting: i64 = on_read!(self, |conn| match &filter.tenant_id {
+            None => sqlx::query_scalar(WAITING).bind(SORTED + 1).fetch_one(conn).await,
+            Some(id) =>
+                sqlx::query_scalar(WAITING_OF_TENANT).bind(SORTED + 1).bind(id.as_str()).fetch_one(conn).await,
+        })?;
+        Ok(if waiting <= SORTED { Way::Sorted } else { Way::Ordered })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::db::Db;
-
-    /// How SQLite goes about it. Postgres decides by its statistics; here the text decides.
-    async fn plan(store: &Store, filter: &ExecutionFilter) -> String {
-        let Db::Sqlite { read, .. } = &store.db else { unreachable!("a file") };
-        let text = format!("EXPLAIN QUERY PLAN {}", text(Select::Rows, filter));
-        let query = bind_filter!(sqlx::query_as(AssertSqlSafe(text)), filter).bind(1);
-        let steps: Vec<(i64, i64, i64, String)> = query.fetch_all(read).await.expect("a plan");
-        steps.into_iter().map(|(.., step)| step).collect::<Vec<_>>().join("; ")
-    }
-
-    #[tokio::test]
-    async fn a_filter_that_has_an_index_uses_it() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let url = format!("sqlite://{}", directory.path().join("lists.db").display());
-        let store = Store::open(&url, 1).await.expect("opens");
-        store.migrate().await.expect("migrates");
-        let (tenant_id, agent_id) = ("t".parse().ok(), Some(AgentId::new()));
-        let before = Some(ExecutionId::new());
-        let none = ExecutionFilter { before, ..ExecutionFilter::default() };
-        let of = |status| ExecutionFilter { status: Some(status), ..none.clone() };
-        let cases = [
-            (
-                ExecutionFilter { tenant_id, ..none.clone() },
-                "executions_of_tenant (tenant_id=? AND execution_id<?)",
-            ),
-            (
-                ExecutionFilter { agent_id, ..none.clone() },
-                "executions_of_agent (agent_id=? AND execution_id<?)",
-            ),
-            (of(ExecutionStatus::Failed), "executions_failed (execution_id<?)"),
-            (of(ExecutionStatus::Cancelled), "executions_cancelled (execution_id<?)"),
-            (of(ExecutionStatus::Held), "executions_held (execution_id<?)"),
-            (of(ExecutionStatus::Success), "sqlite_autoindex_executions_1 (execution_id<?)"),
-            (none, "sqlite_autoindex_executions_1 (execution_id<?)"),
-        ];
-        for (filter, index) in cases {
-            let plan = plan(&store, &filter).await;
-            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
-        }
-    }
-
-    #[test]
-    fn every_combination_has_a_text_of_its_own() {
-        let mut texts = every_text();
-        let count = texts.len();
-        assert_eq!(count, 7 * 32 * 3);
-        texts.sort_unstable();
-        texts.dedup();
-        assert_eq!(texts.len(), count);
-    }
-}
+#[path = "execution_list_tests.rs"]
+mod tests;

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::execution_list::{ExecutionFilter, Select, bind_filter, text};
+use super::conditions::bind_values;
+use super::execution_list::{ExecutionFilter, Select, Way, text};
 use super::executions::Row;
 use super::{Error, Result, Store, on_read};
 use crate::model::{Execution, ExecutionId};
@@ -76,16 +77,16 @@ impl Store {
     ) -> Result<Found> {
         let needle = needle.to_lowercase();
         let mut found = Found { executions: Vec::new(), looked_at: 0, stopped_at: None };
-        let (mut filter, mut read) = (filter.clone(), 0);
+        let (mut filter, mut read, way) = (filter.clone(), 0, self.way(filter).await?);
         loop {
             let wanted = BATCH.min(bounds.executions - found.looked_at);
-            let batch = self.candidates(&filter, wanted).await?;
+            let batch = self.candidates(&filter, way, wanted).await?;
             let is_last = batch.len() < wanted;
             let mut rest = batch.as_slice();
             while !rest.is_empty() && read < bounds.bytes {
                 let (chunk, others) = rest.split_at(fitting(rest, bounds.bytes - read));
                 rest = others;
-                let hits = self.hits(&filter, &needle, chunk).await?;
+                let hits = self.hits(&filter, way, &needle, chunk).await?;
                 for (execution, bytes) in chunk {
                     (found.looked_at, read) = (found.looked_at + 1, read + bytes);
                     filter.before = Some(execution.execution_id);
@@ -101,17 +102,22 @@ impl Store {
                 return Ok(found);
             }
             if found.looked_at >= bounds.executions || read >= bounds.bytes {
-                let is_all = self.candidates(&filter, 1).await?.is_empty();
+                let is_all = self.candidates(&filter, way, 1).await?.is_empty();
                 found.stopped_at = filter.before.filter(|_| !is_all);
                 return Ok(found);
             }
         }
     }
 
-    async fn candidates(&self, filter: &ExecutionFilter, limit: usize) -> Result<Vec<(Execution, u64)>> {
-        let text = text(Select::RowsAndSizes, filter);
+    async fn candidates(
+        &self,
+        filter: &ExecutionFilter,
+        way: Way,
+        limit: usize,
+    ) -> Result<Vec<(Execution, u64)>> {
+        let (text, values) = text(Select::RowsAndSizes, filter, way, &self.db);
         let rows: Vec<Candidate> =
-            on_read!(self, |conn| bind_filter!(sqlx::query_as(AssertSqlSafe(text)), filter)
+            on_read!(self, |conn| bind_values!(sqlx::query_as(AssertSqlSafe(text)), values)
                 .bind(limit as i64)
                 .fetch_all(conn)
                 .await)?;
@@ -125,17 +131,17 @@ impl Store {
     async fn hits(
         &self,
         filter: &ExecutionFilter,
+        way: Way,
         needle: &str,
         chunk: &[(Execution, u64)],
     ) -> Result<HashSet<Uuid>> {
         let (Some((newest, _)), Some((oldest, _))) = (chunk.first(), chunk.last()) else {
             return Ok(HashSet::new());
         };
-        let text = text(Select::Texts, filter);
+        let select = Select::Texts { oldest: oldest.execution_id, newest: newest.execution_id };
+        let (text, values) = text(select, filter, way, &self.db);
         let rows: Vec<Texts> =
-            on_read!(self, |conn| bind_filter!(sqlx::query_as(AssertSqlSafe(text)), filter)
-                .bind(oldest.execution_id.0)
-                .bind(newest.execution_id.0)
+            on_read!(self, |conn| bind_values!(sqlx::query_as(AssertSqlSafe(text)), values)
                 .fetch_all(conn)
                 .await)?;
         let needle = needle.to_owned();

@@ -8,7 +8,7 @@ use super::row::word;
 use super::{Result, Store, on_read};
 use crate::model::{
     AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, PastRun, SecretId, Time, Timing, Trace,
-    Usage,
+    TraceOutline, Usage,
 };
 
 /// The columns of [`Row`]. What may not be readable any more is read as text, so that one such row is not the end of
@@ -25,9 +25,11 @@ statements! {
     GET = concat!("SELECT ", columns!(), " FROM executions WHERE execution_id = $1");
     TRACE = concat!("SELECT ", columns!(), ", payload, output, request_id, secret_id
         FROM executions WHERE execution_id = $1");
+    OUTLINE = concat!("SELECT ", columns!(), ", CAST(octet_length(payload) AS BIGINT) AS payload_bytes, request_id, secret_id
+        FROM executions WHERE execution_id = $1");
     ATTEMPTS = "SELECT number, run, started_at, finished_at, key_source, status_code, error, usage, cost_nano, llm_call_id, model
         FROM attempts WHERE execution_id = $1 ORDER BY number";
-    RUNS = "SELECT run, status, queued_at, started_at, finished_at, error, output FROM runs WHERE execution_id = $1 ORDER BY run";
+    RUNS = "SELECT run, status, queued_at, started_at, finished_at, error FROM runs WHERE execution_id = $1 ORDER BY run";
     REPLAYS = "SELECT execution_id, received_at FROM executions WHERE replay_of = $1 ORDER BY execution_id DESC LIMIT $2";
 }
 
@@ -61,6 +63,15 @@ struct TraceRow {
     execution: Row,
     payload: Vec<u8>,
     output: Option<String>,
+    request_id: Uuid,
+    secret_id: Uuid,
+}
+
+#[derive(sqlx::FromRow)]
+struct OutlineRow {
+    #[sqlx(flatten)]
+    execution: Row,
+    payload_bytes: i64,
     request_id: Uuid,
     secret_id: Uuid,
 }
@@ -138,7 +149,11 @@ struct RunRow {
     started_at: Option<Time>,
     finished_at: Option<Time>,
     error: Option<Json<ExecutionError>>,
-    output: Option<String>,
+}
+
+/// The nil UUID stands for none: the column is older than executions without a secret.
+fn verified_by(secret_id: Uuid) -> Option<SecretId> {
+    (!secret_id.is_nil()).then_some(SecretId(secret_id))
 }
 
 impl Store {
@@ -160,17 +175,37 @@ impl Store {
         let row: Option<TraceRow> =
             on_read!(self, |conn| sqlx::query_as(TRACE).bind(id.0).fetch_optional(conn).await)?;
         let Some(row) = row else { return Ok(None) };
-        let attempts: Vec<AttemptRow> =
-            on_read!(self, |conn| sqlx::query_as(ATTEMPTS).bind(id.0).fetch_all(conn).await)?;
         Ok(Some(Trace {
             execution: row.execution.try_into()?,
             payload: row.payload,
             output: row.output,
-            attempts: attempts.into_iter().map(Attempt::try_from).collect::<Result<_>>()?,
+            attempts: self.attempts(id).await?,
             request_id: row.request_id,
-            // The nil UUID stands for none: the column is older than executions without a secret.
-            secret_id: (!row.secret_id.is_nil()).then_some(SecretId(row.secret_id)),
+            secret_id: verified_by(row.secret_id),
         }))
+    }
+
+    /// The same without payload and output, which may be megabytes.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn trace_outline(&self, id: ExecutionId) -> Result<Option<TraceOutline>> {
+        let row: Option<OutlineRow> =
+            on_read!(self, |conn| sqlx::query_as(OUTLINE).bind(id.0).fetch_optional(conn).await)?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(TraceOutline {
+            execution: row.execution.try_into()?,
+            payload_bytes: usize::try_from(row.payload_bytes).unwrap_or_default(),
+            attempts: self.attempts(id).await?,
+            request_id: row.request_id,
+            secret_id: verified_by(row.secret_id),
+        }))
+    }
+
+    async fn attempts(&self, id: ExecutionId) -> Result<Vec<Attempt>> {
+        let rows: Vec<AttemptRow> =
+            on_read!(self, |conn| sqlx::query_as(ATTEMPTS).bind(id.0).fetch_all(conn).await)?;
+        rows.into_iter().map(Attempt::try_from).collect()
     }
 
     /// The runs of an execution before its present one, the first of them first.
@@ -187,7 +222,6 @@ impl Store {
                 started_at: row.started_at,
                 finished_at: row.finished_at,
                 error: row.error.map(|json| json.0),
-                output: row.output,
             })
         };
         rows.into_iter().map(run).collect()

@@ -9,6 +9,7 @@ mod agents;
 mod api_keys;
 mod audit;
 mod changes;
+mod conditions;
 mod db;
 mod error;
 mod execution_list;
@@ -143,7 +144,8 @@ impl Store {
             Db::Sqlite { .. } => accept::INSERT_SQLITE.iter().map(|(_, text)| text.as_str()).collect(),
             Db::Postgres { .. } => Vec::new(),
         };
-        let lists = execution_list::every_text();
+        let lists = execution_list::every_text(&self.db).into_iter();
+        let lists: Vec<_> = lists.chain(audit::every_text(&self.db)).chain(agents::every_text()).collect();
         let all = common.iter().chain(ledger::STATEMENTS).copied().flatten().chain(own).copied();
         let all = all.chain(sqlite).chain(lists.iter().map(String::as_str));
         let (mut count, mut refused) = (0, Vec::new());

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::conditions::before_all_from;
 use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
 use super::{Result, Store, on_read};
@@ -11,8 +12,9 @@ statements! {
     INSERT = "INSERT INTO webhook_secrets (secret_id, agent_id, sealed, encoding, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6)";
     OF_AGENT = "SELECT * FROM webhook_secrets WHERE agent_id = $1 ORDER BY created_at DESC, secret_id DESC";
-    // Newest first: the secret in use is found at the first row.
-    LAST_USED = "SELECT received_at FROM executions WHERE agent_id = $1 AND secret_id = $2
+    // Newest first: the secret in use is found at the first row. One that never signed is looked for among what came
+    // since it was made.
+    LAST_USED = "SELECT received_at FROM executions WHERE agent_id = $1 AND secret_id = $2 AND execution_id >= $3
         ORDER BY execution_id DESC LIMIT 1";
     RECODE = "UPDATE webhook_secrets SET encoding = $2 WHERE agent_id = $1";
     REMOVE_ENDED = "DELETE FROM webhook_secrets WHERE agent_id = $1 AND expires_at <= $2";
@@ -60,6 +62,7 @@ impl Store {
         Ok(on_read!(self, |conn| sqlx::query_scalar(LAST_USED)
             .bind(secret.agent_id.0)
             .bind(secret.secret_id.0)
+            .bind(before_all_from(secret.created_at))
             .fetch_optional(conn)
             .await)?)
     }
@@ -124,4 +127,24 @@ pub(super) async fn remove(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
 pub(super) async fn remove_ended(tx: &mut Tx, agent_id: AgentId, now: Time) -> Result<()> {
     in_tx!(tx, |conn| sqlx::query(REMOVE_ENDED).bind(agent_id.0).bind(now).execute(conn).await.map(|_| ()))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::Db;
+
+    #[tokio::test]
+    async fn a_secret_that_never_signed_costs_what_came_since_it_was_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("secrets.db").display());
+        let store = Store::open(&url, 1).await.expect("opens");
+        store.migrate().await.expect("migrates");
+        let Db::Sqlite { read, .. } = &store.db else { unreachable!("a file") };
+        let plan = sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {LAST_USED}")));
+        let plan = plan.bind(Uuid::nil()).bind(Uuid::nil()).bind(Uuid::nil()).fetch_all(read).await;
+        let plan: Vec<(i64, i64, i64, String)> = plan.expect("a plan");
+        let index = "executions_of_agent (agent_id=? AND execution_id>?)";
+        assert!(plan.len() == 1 && plan[0].3.ends_with(index), "{plan:?}");
+    }
 }

@@ -17,7 +17,7 @@ pub use body::{Body, MAX_BODY_BYTES};
 pub use caller::{Caller, Scope, Writer};
 pub use error::{ApiError, Code, FieldError};
 pub use if_match::{IfMatch, etag};
-pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit};
+pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit, limit_within};
 pub use query::Query;
 pub use request_id::{RequestId, with_request_id};
 pub use typed::from_value;

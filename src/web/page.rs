@@ -15,11 +15,18 @@ pub const MAX_LIMIT: i64 = 200;
 /// # Errors
 /// 422 for a limit out of bounds.
 pub fn limit(asked: Option<i64>) -> Result<i64, ApiError> {
-    let limit = asked.unwrap_or(DEFAULT_LIMIT);
-    if (1..=MAX_LIMIT).contains(&limit) {
-        Ok(limit)
+    limit_within(MAX_LIMIT, asked.unwrap_or(DEFAULT_LIMIT))
+}
+
+/// The same for a list of large items, with a maximum of its own.
+///
+/// # Errors
+/// 422 for a limit out of bounds.
+pub fn limit_within(max: i64, asked: i64) -> Result<i64, ApiError> {
+    if (1..=max).contains(&asked) {
+        Ok(asked)
     } else {
-        Err(ApiError::field("limit", format!("must be between 1 and {MAX_LIMIT}")))
+        Err(ApiError::field("limit", format!("must be between 1 and {max}")))
     }
 }
 

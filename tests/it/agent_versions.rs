@@ -37,6 +37,9 @@ async fn every_version_is_as_the_agent_was_by_then() {
         assert_eq!((&version["version"], &version["created_at"]), (&then["version"], &then["updated_at"]));
         assert_eq!(server.get(&format!("{path}/versions/{}", version["version"])).await, *version);
     }
+    for limit in [19, 20] {
+        assert_eq!(server.get(&format!("{path}/versions?limit={limit}")).await, listed);
+    }
     let first = server.get(&format!("{path}/versions/?limit=3")).await;
     let next = server
         .get(&format!("{path}/versions?limit=3&cursor={}", first["next_cursor"].as_str().expect("more")))
@@ -47,7 +50,7 @@ async fn every_version_is_as_the_agent_was_by_then() {
     for none in ["0", "5", "-1", "2147483647", "2147483648", "x", "1.0"] {
         server.expect(404, "GET", &format!("{path}/versions/{none}"), None).await;
     }
-    for wrong in ["limit=0", "limit=201", "cursor=x", "page=1"] {
+    for wrong in ["limit=0", "limit=21", "cursor=x", "page=1"] {
         server.expect(422, "GET", &format!("{path}/versions?{wrong}"), None).await;
     }
     server.expect(404, "GET", &format!("/api/v1/agents/{}/versions", uuid::Uuid::now_v7()), None).await;

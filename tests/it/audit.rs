@@ -186,3 +186,24 @@ async fn the_log_is_read_page_by_page_and_by_time() {
     let answer = server.ask("GET", "/api/v1/audit/", Some(ADMIN_KEY), None).await;
     assert_eq!(answer.status, 200, "a trailing slash is taken");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_a_newer_version_is_shown_as_it_is() {
+    let server = Server::without_worker().await;
+    let agent = server.agent().await;
+    let of_agent = format!("&subject={}", agent.id);
+    for (word, kind) in [
+        ("agent.frozen", "agent"),
+        ("llm_key.checked", "tenant"),
+        ("moon.landed", "unknown"),
+        ("", "unknown"),
+    ] {
+        server
+            .database
+            .sql(&format!("UPDATE audit SET action = '{word}' WHERE subject = '{}'", agent.id))
+            .await;
+        let shown = log(&server, &of_agent).await;
+        assert_eq!((&shown[0]["action"], &shown[0]["subject"]["type"]), (&json!(word), &json!(kind)));
+        assert!(log(&server, "").await.len() > 1, "the rest of the page is there");
+    }
+}

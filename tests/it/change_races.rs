@@ -63,8 +63,11 @@ async fn race(servers: &[&Server]) {
     });
     let answers = join_all(asked).await;
 
-    let listed = servers[0].get(&format!("{path}/versions?limit=200")).await;
-    let mut versions = listed["versions"].as_array().expect("a list").clone();
+    let mut versions = Vec::new();
+    for page in ["", "?cursor=2"] {
+        let listed = servers[0].get(&format!("{path}/versions{page}")).await;
+        versions.extend(listed["versions"].as_array().expect("a list").clone());
+    }
     versions.reverse();
     let numbers: Vec<_> =
         versions.iter().map(|version| version["version"].as_i64().expect("a number")).collect();

@@ -26,6 +26,7 @@ fn ids(executions: &[Value]) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_find_what_they_name_the_newest_first() {
+    const STEP: Duration = Duration::from_secs(30);
     let server = Server::with_manual_clock().await;
     let start = server.clock.now();
     let agents = [
@@ -33,7 +34,7 @@ async fn filters_find_what_they_name_the_newest_first() {
         server.agent_with(json!({"tenant_id": "one"})).await,
         server.agent_with(json!({"tenant_id": "two"})).await,
     ];
-    // Hour by hour one for each agent in turn; every fourth fails.
+    // Every half minute one for each agent in turn; every fourth fails. In all less than ids may be off by.
     let mut all = Vec::new();
     for n in 0..12_usize {
         let bad = n % 4 == 3;
@@ -41,9 +42,9 @@ async fn filters_find_what_they_name_the_newest_first() {
         let trace = agents[n % 3].run(&server, json!(n).to_string()).await;
         assert_eq!(trace["status"], if bad { "failed" } else { "success" });
         all.push(trace["execution_id"].as_str().expect("an id").to_owned());
-        server.clock.advance(Duration::from_secs(3600));
+        server.clock.advance(STEP);
     }
-    let hour = |n: i64| (start + chrono::TimeDelta::hours(n)).to_rfc3339_opts(SecondsFormat::Millis, true);
+    let then = |n: u32| (start + STEP * n).to_rfc3339_opts(SecondsFormat::Millis, true);
     let pick = |is: &dyn Fn(usize) -> bool| -> Vec<&str> {
         (0..12).rev().filter(|n| is(*n)).map(|n| all[n].as_str()).collect()
     };
@@ -57,18 +58,18 @@ async fn filters_find_what_they_name_the_newest_first() {
         ("status=failed".into(), pick(&|n| n % 4 == 3)),
         ("status=success&tenant_id=two".into(), pick(&|n| n % 4 != 3 && n % 3 == 2)),
         ("status=queued".into(), vec![]),
-        (format!("from={}", hour(5)), pick(&|n| n >= 5)),
-        (format!("to={}", hour(5)), pick(&|n| n < 5)),
-        (format!("from={}&to={}", hour(3), hour(7)), pick(&|n| (3..7).contains(&n))),
-        (format!("from={}&status=failed&tenant_id=one", hour(1)), pick(&|n| n % 4 == 3 && n % 3 < 2)),
-        (format!("from={}", hour(20)), vec![]),
+        (format!("from={}", then(5)), pick(&|n| n >= 5)),
+        (format!("to={}", then(5)), pick(&|n| n < 5)),
+        (format!("from={}&to={}", then(3), then(7)), pick(&|n| (3..7).contains(&n))),
+        (format!("from={}&status=failed&tenant_id=one", then(1)), pick(&|n| n % 4 == 3 && n % 3 < 2)),
+        (format!("from={}", then(20)), vec![]),
     ];
     for (query, expected) in cases {
         for limit in [1, 2, 5, 200] {
             assert_eq!(ids(&find(&server, &query, limit).await), expected, "{query} by {limit}");
         }
     }
-    let plus = (start + chrono::TimeDelta::hours(5)).format("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string();
+    let plus = (start + STEP * 5).format("%Y-%m-%dT%H:%M:%S%.3f+00:00").to_string();
     for offset in [plus.clone(), plus.replace('+', "%2B"), plus.replace("+00:00", "-00:00")] {
         assert_eq!(find(&server, &format!("from={offset}"), 200).await.len(), 7, "{offset}");
     }

@@ -256,3 +256,32 @@ async fn a_null_does_not_smuggle_an_unknown_field() {
         assert_eq!((status, &body["code"]), (422, &json!("invalid_request")), "{body}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_large_agents_ends_early() {
+    let server = Server::without_worker().await;
+    let large = json!({"system_prompt": "x".repeat(262_144)});
+    for _ in 0..18 {
+        server.agent_with(large.clone()).await;
+    }
+    let (found, sizes) = pages(&server, "/api/v1/agents?", "agents", 200).await;
+    assert_eq!((found.len(), sizes), (18, vec![16, 2]), "4 MiB are sixteen such prompts");
+    let (_, sizes) = pages(&server, "/api/v1/agents?", "agents", 15).await;
+    assert_eq!(sizes, [15, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_format_has_its_limit() {
+    let server = Server::without_worker().await;
+    let agent = server.agent().await;
+    let path = format!("/api/v1/agents/{}", agent.id);
+    let around = json!({"type": ""}).to_string().len();
+    for (bytes, status) in [(65_535, 200), (65_536, 200), (65_537, 422)] {
+        let format = json!({"type": "x".repeat(bytes - around)});
+        let change = json!({"llm_config": {"response_format": format}});
+        let answer = server.expect(status, "PATCH", &path, Some(change)).await;
+        if status == 422 {
+            assert_eq!(answer["errors"][0]["pointer"], "/llm_config/response_format", "{answer}");
+        }
+    }
+}

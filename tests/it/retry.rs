@@ -133,3 +133,21 @@ async fn a_deleted_agent_runs_nothing_again() {
     assert_eq!(server.trace(&id).await, trace, "nothing has changed");
     assert_eq!(server.executions().await.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_has_a_hundred_runs_and_no_more() {
+    let server = Server::start().await;
+    let agent = server.agent().await;
+    let id = id_of(&failed(&server, &agent, "1").await);
+    server.database.sql("UPDATE executions SET run = 98").await;
+    for run in [99, 100] {
+        let answer = server.expect(202, "POST", &path(&id), None).await;
+        assert_eq!(answer["run"], run);
+        assert_eq!(server.ended(&id).await["status"], "failed");
+    }
+    let refused = server.expect(409, "POST", &path(&id), None).await;
+    assert_eq!(refused["code"], "conflict");
+    assert!(refused["detail"].as_str().is_some_and(|text| text.contains("replay it instead")), "{refused}");
+    assert_eq!(server.trace(&id).await["run"], 100);
+    server.expect(202, "POST", &format!("/api/v1/executions/{id}/replay"), None).await;
+}

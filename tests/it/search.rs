@@ -114,3 +114,25 @@ async fn it_stops_after_ten_thousand_and_says_so() {
     let found = page(&server, "needle", &format!("&cursor={cursor}")).await;
     assert_eq!((ids(&found), &found["search"]), (vec![oldest], &json!({"looked_at": 1, "complete": true})));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_a_time_and_one_more_is_told_to_come_again() {
+    let server = Server::start().await;
+    let searches = &server.app.searches;
+    let first = searches.turn().await.expect("a turn");
+    page(&server, "x", "").await;
+    let second = searches.turn().await.expect("the other turn");
+    let path = "/api/v1/executions?q=x";
+    let refused = server.ask("GET", path, Some(crate::harness::ADMIN_KEY), None).await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert!(
+        refused.headers.contains_key("retry-after") && refused.text.contains("searches"),
+        "{}",
+        refused.text
+    );
+    server.get("/api/v1/executions").await;
+    server.expect(422, "GET", "/api/v1/executions?q=", None).await;
+    drop(second);
+    page(&server, "x", "").await;
+    drop(first);
+}

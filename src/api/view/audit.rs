@@ -8,14 +8,17 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Stamp;
-use crate::model::{ApiKeyId, AuditAction, AuditEntry, AuditId, KeyRole, TenantId};
+use crate::model::{ApiKeyId, AuditEntry, AuditId, KeyRole, LoggedAction, TenantId};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub struct AuditView {
     audit_id: AuditId,
     at: Stamp,
-    action: AuditAction,
+    /// One of the words that the list's parameter `action` takes; an entry that a newer version of the server wrote may
+    /// have another.
+    #[schema(value_type = String, example = "agent.updated")]
+    action: LoggedAction,
     #[schema(required)]
     tenant_id: Option<TenantId>,
     subject: SubjectView,
@@ -49,9 +52,9 @@ pub fn audit(entry: AuditEntry) -> AuditView {
     AuditView {
         audit_id: entry.audit_id,
         at: Stamp(entry.at),
-        action: entry.action,
         tenant_id: entry.tenant_id,
         subject: SubjectView { r#type: entry.action.subject_type(), id: entry.subject },
+        action: entry.action,
         actor: ActorView { key_id: actor.key_id, name: actor.name, role: actor.role, address: actor.address },
         request_id: actor.request_id,
         detail: entry.detail,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ExecutionError, ExecutionId, ExecutionSource, KeySource, PastRun, SecretId, Time, Trace};
+use super::{ExecutionError, ExecutionId, ExecutionSource, KeySource, PastRun, SecretId, Time, TraceOutline};
 use run::{of_run, runs};
 
 /// What can happen: a closed list that programs can rely on.
@@ -87,7 +87,11 @@ pub struct TimelineDetails {
 
 /// Everything that happened, the first thing first. `replays` are the executions that replay this one.
 #[must_use]
-pub fn timeline(trace: &Trace, past: &[PastRun], replays: &[(ExecutionId, Time)]) -> Vec<TimelineEntry> {
+pub fn timeline(
+    trace: &TraceOutline,
+    past: &[PastRun],
+    replays: &[(ExecutionId, Time)],
+) -> Vec<TimelineEntry> {
     // Each part tells what it knows; what has other rows (hits, events, deliveries) is another part here.
     let mut told = vec![received(trace)];
     for run in runs(trace, past) {
@@ -99,8 +103,8 @@ pub fn timeline(trace: &Trace, past: &[PastRun], replays: &[(ExecutionId, Time)]
     told
 }
 
-fn received(trace: &Trace) -> TimelineEntry {
-    let (execution, bytes) = (&trace.execution, trace.payload.len());
+fn received(trace: &TraceOutline) -> TimelineEntry {
+    let (execution, bytes) = (&trace.execution, trace.payload_bytes);
     let version = execution.agent_version;
     let message = match (execution.source, execution.replay_of) {
         (ExecutionSource::Replay, Some(id)) => {
@@ -133,7 +137,7 @@ fn received(trace: &Trace) -> TimelineEntry {
     }
 }
 
-fn replayed(trace: &Trace, id: ExecutionId, at: Time) -> TimelineEntry {
+fn replayed(trace: &TraceOutline, id: ExecutionId, at: Time) -> TimelineEntry {
     let details = TimelineDetails { execution_id: Some(id), ..TimelineDetails::default() };
     let message = format!("the same payload went to another execution: {id}");
     TimelineEntry { at, event: TimelineEvent::Replayed, run: trace.execution.run, message, details }

@@ -1,7 +1,9 @@
 //! One run, from the queue to its end: its calls, and why there was more than one.
 
 use super::{TimelineDetails, TimelineEntry, TimelineEvent};
-use crate::model::{Attempt, ErrorCode, ExecutionError, ExecutionStatus, KeySource, PastRun, Time, Trace};
+use crate::model::{
+    Attempt, ErrorCode, ExecutionError, ExecutionStatus, KeySource, PastRun, Time, TraceOutline,
+};
 
 /// One run, past or present.
 pub(super) struct Run<'a> {
@@ -16,7 +18,7 @@ pub(super) struct Run<'a> {
 }
 
 /// The runs with their attempts, the first of them first.
-pub(super) fn runs<'a>(trace: &'a Trace, past: &'a [PastRun]) -> Vec<Run<'a>> {
+pub(super) fn runs<'a>(trace: &'a TraceOutline, past: &'a [PastRun]) -> Vec<Run<'a>> {
     let execution = &trace.execution;
     let attempts = |number| trace.attempts.iter().filter(|attempt| attempt.run == number).collect();
     // One that is being retried right now may be among the past ones already.

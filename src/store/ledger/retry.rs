@@ -1,13 +1,14 @@
 //! Another run under the same id: what failed goes back to the queue, and what came of it so far is kept.
 
-use crate::model::{AuditEntry, ExecutionId, ExecutionStatus};
+use crate::model::{AuditEntry, Execution, ExecutionId, ExecutionStatus};
 use crate::store::db::{in_tx, statements};
 use crate::store::row::word;
 use crate::store::{Result, Store, audit};
 
 statements! {
     // The compare-and-set: whoever comes second waits here for the first, and then finds nothing that has failed.
-    NUMBER = "UPDATE executions SET run = run + 1 WHERE execution_id = $1 AND status = 'failed' RETURNING run";
+    NUMBER = "UPDATE executions SET run = run + 1 WHERE execution_id = $1 AND status = 'failed' AND run < $2
+        RETURNING run";
     AGENT = "SELECT a.agent_id FROM executions e JOIN agents a ON a.agent_id = e.agent_id
         WHERE e.execution_id = $1 AND a.deleted_at IS NULL";
     KEEP = "INSERT INTO runs (execution_id, run, status, queued_at, started_at, finished_at, error, output)
@@ -17,7 +18,7 @@ statements! {
     QUEUE = "UPDATE executions SET status = 'queued', queued_at = $2, due_at = $2, started_at = NULL, finished_at = NULL,
             error = NULL, output = NULL, tries = 0, deaths = 0, alone = FALSE, lease_owner = NULL
         WHERE execution_id = $1";
-    STATUS = "SELECT status FROM executions WHERE execution_id = $1";
+    STATUS = "SELECT status, run FROM executions WHERE execution_id = $1";
 }
 
 /// What became of the wish to run it again.
@@ -27,6 +28,8 @@ pub enum Retry {
     Queued(i32),
     /// It has not failed, but is in this state.
     NotFailed(ExecutionStatus),
+    /// It has had [`Execution::MAX_RUNS`].
+    TooMany,
     /// There is nobody to run it any more.
     AgentDeleted,
     /// There is no such execution.
@@ -40,15 +43,19 @@ impl Store {
     /// The database's.
     pub async fn retry(&self, id: ExecutionId, entry: &AuditEntry) -> Result<Retry> {
         let mut tx = self.db.begin().await?;
-        let run: Option<i32> =
-            in_tx!(&mut tx, |conn| sqlx::query_scalar(NUMBER).bind(id.0).fetch_optional(&mut *conn).await)?;
+        let run: Option<i32> = in_tx!(&mut tx, |conn| sqlx::query_scalar(NUMBER)
+            .bind(id.0)
+            .bind(Execution::MAX_RUNS)
+            .fetch_optional(&mut *conn)
+            .await)?;
         let Some(run) = run else {
-            let status: Option<String> = in_tx!(&mut tx, |conn| sqlx::query_scalar(STATUS)
-                .bind(id.0)
-                .fetch_optional(&mut *conn)
-                .await)?;
-            let Some(status) = status else { return Ok(Retry::Missing) };
-            return Ok(Retry::NotFailed(word(&status)?));
+            let found: Option<(String, i32)> =
+                in_tx!(&mut tx, |conn| sqlx::query_as(STATUS).bind(id.0).fetch_optional(&mut *conn).await)?;
+            let Some((status, run)) = found else { return Ok(Retry::Missing) };
+            return Ok(match word(&status)? {
+                ExecutionStatus::Failed if run >= Execution::MAX_RUNS => Retry::TooMany,
+                status => Retry::NotFailed(status),
+            });
         };
         let agent: Option<uuid::Uuid> =
             in_tx!(&mut tx, |conn| sqlx::query_scalar(AGENT).bind(id.0).fetch_optional(&mut *conn).await)?;
