@@ -9,7 +9,7 @@ use super::view::Stamp;
 use super::{executions, view};
 use crate::app::App;
 use crate::model::{
-    AuditAction, AuditEntry, ExecutionError, ExecutionId, ExecutionSource, KeySource, SecretId,
+    AuditAction, AuditEntry, ExecutionError, ExecutionId, ExecutionSource, KeySource, LoggedAction, SecretId,
     TimelineDetails, TimelineEntry, TimelineEvent, timeline,
 };
 use crate::store::AuditFilter;
@@ -92,12 +92,12 @@ pub async fn get(
 
 /// Who did it, where a person did: the audit log has the same moment.
 fn who(audit: &[AuditEntry], told: &TimelineEntry) -> Option<String> {
-    let action = match told.event {
+    let action = LoggedAction::from(match told.event {
         TimelineEvent::Cancelled => AuditAction::ExecutionCancelled,
         TimelineEvent::Retried => AuditAction::ExecutionRetried,
         TimelineEvent::Replayed => AuditAction::ExecutionReplayed,
         _ => return None,
-    };
+    });
     let done = audit.iter().find(|done| done.action == action && done.at == told.at)?;
     Some(done.actor.name.clone())
 }
