@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export AGENTHOOK_TEST_POSTGRES_FLAGS=''
-# The bench plays the LLM itself: these keep LiteLLM from being started.
+# The bench plays the LLM itself and registers no models: these keep LiteLLM and MLflow from being started.
 export AGENTHOOK_TEST_LITELLM_URL=none AGENTHOOK_TEST_LITELLM_MASTER_KEY=none AGENTHOOK_TEST_UPSTREAM_URL=none
+export AGENTHOOK_TEST_MLFLOW_URL=none
 exec ./scripts/test.sh --services -- cargo bench --bench bench -- "$@"

@@ -23,10 +23,13 @@ A variable that is set already is respected, and that service is not started:
     AGENTHOOK_TEST_LITELLM_URL          a LiteLLM proxy with tests/litellm/config.yaml, and with it
     AGENTHOOK_TEST_LITELLM_MASTER_KEY   its master key, and
     AGENTHOOK_TEST_UPSTREAM_URL         the tests/litellm/fake_upstream.py behind it
+    AGENTHOOK_TEST_MLFLOW_URL           an MLflow server of the version in tests/mlflow/requirements.txt, without log-in
     AGENTHOOK_TEST_SCHEMATHESIS         the program of tests/schemathesis/requirements.txt
+    AGENTHOOK_TEST_RECEIVERS            a Python with tests/receivers/requirements.txt
 (PostgreSQL's and Redis's programs must be there nevertheless: some tests stop and restart servers of their own.)
 AGENTHOOK_TEST_DB (sqlite or postgres) tells the integration tests which database to use, and AGENTHOOK_TEST_QUEUE=redis
-adds Redis to PostgreSQL.
+adds Redis to PostgreSQL. AGENTHOOK_TEST_LANGUAGES=required, which is set here, makes the tests of examples/ fail where a
+language is missing; without it they skip that language and say so.
 TEXT
 }
 
@@ -86,22 +89,34 @@ find_python() {
   done
 }
 
-# Debian's names for what is missing, one per line.
+# A Node that runs examples/*.mjs: `fetch` came with 18.
+has_node() {
+  node -e 'process.exit(typeof fetch === "function" ? 0 : 1)' 2>/dev/null
+}
+
+# Debian's names for what is missing, one per line. The last five are for examples/, whose programs the tests run: Go is
+# the large one, 80 MB to fetch and 460 MB on disk.
 missing_packages() {
   command -v cc >/dev/null || printf 'gcc\nlibc6-dev\n'
   [ -n "$(find_python)" ] || printf 'python3\npython3-venv\n'
   [ -n "$(postgres_bin)" ] || echo postgresql
   [ -n "$(redis_server)" ] || echo redis-server
   has_compose || echo docker-compose
+  command -v openssl >/dev/null || echo openssl
+  command -v curl >/dev/null || echo curl
+  has_node || echo nodejs
+  command -v go >/dev/null || echo golang-go
+  command -v php >/dev/null || echo php-cli
 }
 
 explain_missing() {
   cat >&2 <<TEXT
 test.sh: missing here, by Debian's names: $1
   Debian, Ubuntu   sudo apt-get install $1
-  Fedora           sudo dnf install gcc python3 postgresql-server valkey docker-compose
-  macOS            xcode-select --install; brew install python@3.13 postgresql@17 redis docker-compose
-Python must be 3.10 to 3.14. docker-compose is needed without an engine: it only reads docker-compose.yml.
+  Fedora           sudo dnf install gcc python3 postgresql-server valkey docker-compose openssl curl nodejs golang php-cli
+  macOS            xcode-select --install; brew install python@3.13 postgresql@17 redis docker-compose node go php
+Python must be 3.10 to 3.14, and Node 18 or newer (https://nodejs.org where the system's is older). docker-compose is
+needed without an engine: it only reads docker-compose.yml. Node, Go, PHP, openssl and curl run the programs in examples/.
 TEXT
   exit 1
 }
@@ -126,6 +141,7 @@ install_missing() {
 command -v cargo >/dev/null || die 'Rust is missing: see https://rustup.rs, then run this again.'
 install_missing
 python=$(find_python)
+export AGENTHOOK_TEST_LANGUAGES=required
 
 # --- the services ---------------------------------------------------------------------------------------------------
 
@@ -133,7 +149,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/agenthook-test.XXXXXX")
 chmod 755 "$tmp" # PostgreSQL runs as another user when this runs as root
 logs=$PWD/.agenthook/logs
 jobs=() # process groups to end
-postgres_job='' redis_job='' redis_port='' litellm_job='' schemathesis_job=''
+postgres_job='' redis_job='' redis_port='' litellm_job='' mlflow_job='' schemathesis_job='' receivers_job=''
 
 # Starts a function or command in a process group of its own: Ctrl-C does not reach it, and it can be ended as a whole.
 background() {
@@ -253,6 +269,18 @@ run_litellm() {
     "$venv/bin/litellm" --config "$config" --host 127.0.0.1 --port "$port"
 }
 
+# The real model registry. Its environment is clean: MLflow takes its settings from there too. One worker, because each
+# takes 250 MB; and it works in $tmp, where it keeps what it is not told to keep elsewhere.
+run_mlflow() {
+  local port=$1 requirements=$PWD/tests/mlflow/requirements.txt
+  prepare_venv "$mlflow_venv" "$requirements"
+  mkdir "$tmp/mlflow"
+  cd "$tmp/mlflow"
+  exec env -i HOME="$tmp/mlflow" PATH="$mlflow_venv/bin:/usr/bin:/bin" LANG=C.UTF-8 MLFLOW_DISABLE_TELEMETRY=true \
+    "$mlflow_venv/bin/mlflow" server --backend-store-uri "sqlite:///$tmp/mlflow/mlflow.db" \
+    --artifacts-destination "$tmp/mlflow/artifacts" --host 127.0.0.1 --port "$port" --workers 1
+}
+
 start_services() {
   local port
   if [ -z "${AGENTHOOK_TEST_POSTGRES_URL:-}" ]; then
@@ -281,6 +309,14 @@ start_services() {
   elif [ -z "${AGENTHOOK_TEST_LITELLM_MASTER_KEY:-}" ] || [ -z "${AGENTHOOK_TEST_UPSTREAM_URL:-}" ]; then
     die 'AGENTHOOK_TEST_LITELLM_URL needs AGENTHOOK_TEST_LITELLM_MASTER_KEY and AGENTHOOK_TEST_UPSTREAM_URL beside it.'
   fi
+  if [ -z "${AGENTHOOK_TEST_MLFLOW_URL:-}" ]; then
+    port=$(free_port)
+    export AGENTHOOK_TEST_MLFLOW_URL="http://127.0.0.1:$port"
+    mlflow_venv=$(venv_of mlflow tests/mlflow/requirements.txt)
+    if [ ! -e "$mlflow_venv/.ready" ]; then say "MLflow is being installed meanwhile, once: 90 packages, 650 MB"; fi
+    background "$tmp/mlflow.log" run_mlflow "$port"
+    mlflow_job=$!
+  fi
   if [ -z "${AGENTHOOK_TEST_SCHEMATHESIS:-}" ]; then
     local requirements=tests/schemathesis/requirements.txt schemathesis
     schemathesis=$(venv_of schemathesis "$requirements")
@@ -288,17 +324,40 @@ start_services() {
     schemathesis_job=$!
     export AGENTHOOK_TEST_SCHEMATHESIS=$schemathesis/bin/schemathesis
   fi
+  if [ -z "${AGENTHOOK_TEST_RECEIVERS:-}" ]; then
+    local libraries=tests/receivers/requirements.txt receivers
+    receivers=$(venv_of receivers "$libraries")
+    background "$tmp/receivers.log" prepare_venv "$receivers" "$libraries"
+    receivers_job=$!
+    export AGENTHOOK_TEST_RECEIVERS=$receivers/bin/python
+  fi
   set -m
   watch_over </dev/null >/dev/null 2>&1 &
   set +m
   jobs+=("$!")
 }
 
-# Fails as soon as the proxy has ended, be it in its installation.
-litellm_lives() {
-  if [ -z "$litellm_job" ] || kill -0 "$litellm_job" 2>/dev/null; then return; fi
-  tail -n 30 "$tmp/litellm.log" >&2
-  die 'LiteLLM ended: its last words are above.'
+# Fails as soon as LiteLLM or MLflow has ended, be it in its installation.
+services_live() {
+  still_lives LiteLLM "$litellm_job" "$tmp/litellm.log"
+  still_lives MLflow "$mlflow_job" "$tmp/mlflow.log"
+}
+
+still_lives() {
+  if [ -z "$2" ] || kill -0 "$2" 2>/dev/null; then return; fi
+  tail -n 30 "$3" >&2
+  die "$1 ended: its last words are above."
+}
+
+# Waits until an address answers.
+await_answer() {
+  until "$python" - "$1" <<'PY'; do services_live; sleep 0.3; done
+import sys, urllib.request
+try:
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=2)
+except OSError:
+    sys.exit(1)
+PY
 }
 
 await_services() {
@@ -322,15 +381,13 @@ await_services() {
     die 'Schemathesis could not be installed: the last words are above.'
   fi
   schemathesis_job=''
-  if [ -n "$litellm_job" ]; then
-    until "$python" - "$AGENTHOOK_TEST_LITELLM_URL/health/liveliness" <<'PY'; do litellm_lives; sleep 0.3; done
-import sys, urllib.request
-try:
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=2)
-except OSError:
-    sys.exit(1)
-PY
+  if [ -n "$receivers_job" ] && ! wait "$receivers_job"; then
+    tail -n 30 "$tmp/receivers.log" >&2
+    die 'The libraries in tests/receivers/requirements.txt could not be installed: the last words are above.'
   fi
+  receivers_job=''
+  if [ -n "$litellm_job" ]; then await_answer "$AGENTHOOK_TEST_LITELLM_URL/health/liveliness"; fi
+  if [ -n "$mlflow_job" ]; then await_answer "$AGENTHOOK_TEST_MLFLOW_URL/health"; fi
 }
 
 # --- the phases -----------------------------------------------------------------------------------------------------
@@ -338,7 +395,7 @@ PY
 phase() {
   local name=$1 start=$SECONDS
   shift
-  litellm_lives
+  services_live
   say "$name"
   "$@" || die "failed: $name ($((SECONDS - start)) s)"
   printf '    %s: %d s\n' "$name" "$((SECONDS - start))"
@@ -363,7 +420,7 @@ if [ -n "$services_only" ]; then
   fi
   env | grep '^AGENTHOOK_TEST_' | sort | sed 's/^/export /'
   say 'ready; Ctrl-C ends them'
-  while sleep 1; do litellm_lives; done
+  while sleep 1; do services_live; done
 fi
 
 if [ -n "$with_tools" ]; then phase 'cargo-deny, cargo-machete' cargo install --locked cargo-deny cargo-machete; fi

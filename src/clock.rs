@@ -47,6 +47,13 @@ impl Clock {
         DateTime::from_timestamp_millis(millis).expect("the clock is within chrono's range")
     }
 
+    /// The time of a manual clock. `None` is the machine's, and whoever has one that is shared by all processes goes by
+    /// that instead.
+    #[must_use]
+    pub fn by_hand(&self) -> Option<Time> {
+        matches!(self.0, Source::Manual(_)).then(|| self.now())
+    }
+
     /// Moves a manual clock forward; the system's cannot be moved and ignores it.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(millis) = &self.0 {

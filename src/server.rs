@@ -12,8 +12,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{
-    agent_versions, agents, api_keys, audit, execution_actions, executions, llm_keys, tenants, timeline,
-    trials, webhook_secrets,
+    agent_versions, agents, api_keys, audit, bulk, callback_secrets, deliveries, events, execution_actions,
+    executions, held, hits, llm_keys, models, tenants, timeline, trials, webhook_actions, webhook_secrets,
+    webhooks,
 };
 use crate::app::{App, Role, StartError};
 use crate::health;
@@ -76,17 +77,41 @@ routes! {
             | "/api/agents/{agent_id}/webhook-secret/{secret_id}" => {
             delete: webhook_secrets::revoke
         };
+        "/api/v1/agents/{agent_id}/callback-secret/rotate" => { post: callback_secrets::rotate };
         "/api/v1/agents/{agent_id}/versions" => { get: agent_versions::list };
         "/api/v1/agents/{agent_id}/versions/{version}" => { get: agent_versions::get };
+        "/api/v1/agents/{agent_id}/hits" => { get: hits::list };
+        "/api/v1/hits/{hit_id}" => { get: hits::get };
         "/api/v1/agents/{agent_id}/test" => { post: trials::run };
         "/api/v1/keys" => { get: api_keys::list, post: api_keys::create };
         "/api/v1/keys/{key_id}" => { delete: api_keys::delete };
         "/api/v1/executions" => { get: executions::list };
+        // Above the ids: it is none.
+        "/api/v1/executions/bulk" => { post: bulk::start };
         "/api/v1/executions/{execution_id}" => { get: executions::get };
         "/api/v1/executions/{execution_id}/timeline" => { get: timeline::get };
         "/api/v1/executions/{execution_id}/cancel" => { post: execution_actions::cancel };
         "/api/v1/executions/{execution_id}/retry" => { post: execution_actions::retry };
         "/api/v1/executions/{execution_id}/replay" => { post: execution_actions::replay };
+        "/api/v1/executions/{execution_id}/release" => { post: held::release };
+        "/api/v1/executions/{execution_id}/discard" => { post: held::discard };
+        "/api/v1/models/register" => { post: models::register };
+        "/api/v1/models/{name}/versions/{version}/notify" => { post: models::notify };
+        "/api/v1/webhooks" => { get: webhooks::list, post: webhooks::create };
+        "/api/v1/webhooks/{webhook_id}" => {
+            get: webhooks::get, put: webhooks::replace, patch: webhooks::update, delete: webhooks::delete
+        };
+        "/api/v1/webhooks/{webhook_id}/enable" => { post: webhook_actions::enable };
+        "/api/v1/webhooks/{webhook_id}/disable" => { post: webhook_actions::disable };
+        "/api/v1/webhooks/{webhook_id}/test" => { post: webhook_actions::test };
+        "/api/v1/webhooks/{webhook_id}/secret/rotate" => { post: webhook_actions::rotate };
+        "/api/v1/webhooks/{webhook_id}/recover" => { post: deliveries::recover };
+        "/api/v1/webhooks/{webhook_id}/deliveries" => { get: deliveries::list };
+        "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}" => { get: deliveries::get };
+        "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry" => { post: deliveries::retry };
+        "/api/v1/events" => { get: events::list, post: events::publish };
+        "/api/v1/events/{event_id}" => { get: events::get };
+        "/api/v1/event-types" => { get: events::types };
         "/api/v1/audit" => { get: audit::list };
         "/openapi.json" => { get: openapi::json };
         "/docs" => { get: openapi::docs };
@@ -225,6 +250,7 @@ async fn until_stopped(
         handle.stop(true).await;
         let _ = server.await;
     }
+    app.end_tasks().await;
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -247,7 +273,7 @@ async fn until_told(mut worker: Option<JoinHandle<()>>) -> Result<Option<JoinHan
 }
 
 /// Returns at SIGTERM, at Ctrl-C, or when the terminal is closed.
-async fn stop_signal() {
+pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup())) {
         (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) => {

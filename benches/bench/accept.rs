@@ -11,20 +11,14 @@ use crate::upstream::Upstream;
 use crate::{Outcome, hello, process};
 
 /// What is signed for a round, over what the warm-up took in the same time.
-const SPARE: f64 = 2.0;
+pub const SPARE: f64 = 2.0;
 /// Webhooks of the warm-up, per second: more than any machine of today takes.
-const AT_MOST: f64 = 100_000.0;
+pub const AT_MOST: f64 = 100_000.0;
 
 /// One row.
 pub async fn measure(setup: &Setup, scale: &Scale) -> Outcome<Vec<Vec<String>>> {
-    // Executions are not what is measured here. Where the worker is in the same process it gets one call at a time,
-    // and that one is never answered; where it is apart it is not started.
     let upstream = Upstream::start(None).await?;
-    let settings = [
-        ("LITELLM_BASE_URL", format!("http://{}", upstream.address)),
-        ("AGENTHOOK_WORKER_CONCURRENCY", "1".into()),
-    ];
-    let mut deployment = Deployment::without_worker(setup, &settings).await?;
+    let mut deployment = Deployment::without_worker(setup, &idle_settings(&upstream)).await?;
     let hello_address = process::free_address()?;
     let mut hello = hello::start(hello_address)?;
     hello.ready(hello_address, "/").await?;
@@ -58,7 +52,17 @@ pub async fn measure(setup: &Setup, scale: &Scale) -> Outcome<Vec<Vec<String>>> 
     Ok(vec![row])
 }
 
-fn all_accepted(load: &Load) -> Outcome<&Load> {
+/// Settings under which next to nothing runs. Where the worker is in the same process it gets one call at a time, and
+/// that one is never answered; where it is apart it is not started.
+pub fn idle_settings(upstream: &Upstream) -> [(&'static str, String); 2] {
+    [
+        ("LITELLM_BASE_URL", format!("http://{}", upstream.address)),
+        ("AGENTHOOK_WORKER_CONCURRENCY", "1".into()),
+    ]
+}
+
+/// The same load, if nothing of it was refused.
+pub fn all_accepted(load: &Load) -> Outcome<&Load> {
     match load.refused {
         0 => Ok(load),
         refused => Err(format!("{refused} of {} were refused", refused + load.accepted).into()),

@@ -55,6 +55,10 @@ pub enum Phase {
     Flight,
     /// Storing webhooks
     Accept,
+    /// Storing webhooks of an agent with a filter and rate limits
+    Rules,
+    /// Telling an endpoint of each
+    Deliver,
 }
 
 /// Where the rows are.

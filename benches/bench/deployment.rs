@@ -92,15 +92,8 @@ impl Deployment {
         let home = Home::create(setup, settings).await?;
         let (front, address) = (home.front().await?, home.address);
         api(address, "POST", "/api/v1/tenants", Some(json!({"tenant_id": "bench"}))).await?;
-        let agent = json!({
-            "tenant_id": "bench", "name": "Ticket triage",
-            "system_prompt": "You are a support ticket enhancement agent. ".repeat(4),
-            "llm_config": {"model": "bench", "temperature": 0.2},
-            "trigger": {"type": "webhook", "payload_schema": hooks::schema()},
-        });
-        let agent = api(address, "POST", "/api/v1/agents", Some(agent)).await?;
-        let text = |name: &str| agent[name].as_str().unwrap_or_default();
-        let sender = Sender::new(address, text("agent_id"), text("webhook_secret"))?;
+        let trigger = json!({"type": "webhook", "payload_schema": hooks::schema()});
+        let sender = agent(address, trigger).await?;
         Ok(Self { front, worker: None, address, sender, _home: home })
     }
 
@@ -109,6 +102,32 @@ impl Deployment {
         let mut deployment = Self::without_worker(setup, settings).await?;
         deployment.worker = deployment._home.worker()?;
         Ok(deployment)
+    }
+
+    /// Another agent with the same schema, and all the rules that a trigger can have: a filter, a rate limit of its own
+    /// and one of its tenant. They let everything pass.
+    pub async fn with_rules(&self) -> Outcome<Sender> {
+        let rate = json!({"per_minute": 1_000_000, "burst": 1_000_000});
+        api(self.address, "PATCH", "/api/v1/tenants/bench", Some(json!({"rate_limit": rate}))).await?;
+        let trigger = json!({
+            "type": "webhook", "payload_schema": hooks::schema(), "rate_limit": rate,
+            "filter": "payload.priority in ['P1', 'P2'] && !('draft' in payload.tags)",
+        });
+        agent(self.address, trigger).await
+    }
+
+    /// Another agent with the same schema, whose queued executions are told to these receivers.
+    pub async fn with_endpoints(&self, receivers: &[SocketAddr]) -> Outcome<Sender> {
+        let trigger = json!({"type": "webhook", "payload_schema": hooks::schema()});
+        let sender = agent(self.address, trigger).await?;
+        for receiver in receivers {
+            let webhook = json!({
+                "tenant_id": "bench", "agent_id": sender.agent_id, "url": format!("http://{receiver}/told"),
+                "events": ["execution.queued"],
+            });
+            api(self.address, "POST", "/api/v1/webhooks", Some(webhook)).await?;
+        }
+        Ok(sender)
     }
 
     /// The process that runs executions.
@@ -133,6 +152,18 @@ impl Deployment {
             api(self.address, "GET", &format!("/api/v1/executions?status={status}&limit=1"), None).await?;
         Ok(page["executions"].as_array().is_some_and(|executions| !executions.is_empty()))
     }
+}
+
+async fn agent(address: SocketAddr, trigger: Value) -> Outcome<Sender> {
+    let agent = json!({
+        "tenant_id": "bench", "name": "Ticket triage",
+        "system_prompt": "You are a support ticket enhancement agent. ".repeat(4),
+        "llm_config": {"model": "bench", "temperature": 0.2},
+        "trigger": trigger,
+    });
+    let agent = api(address, "POST", "/api/v1/agents", Some(agent)).await?;
+    let text = |name: &str| agent[name].as_str().unwrap_or_default();
+    Sender::new(address, text("agent_id"), text("webhook_secret"))
 }
 
 async fn api(address: SocketAddr, method: &str, path: &str, body: Option<Value>) -> Outcome<Value> {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use agenthook::model::{SchemeName, SecretEncoding};
-use agenthook::signature::{Scheme, SigningKey};
+use agenthook::model::SecretEncoding;
+use agenthook::signature::{Scheme, SigningKey, ToSign};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -38,6 +38,8 @@ pub fn schema() -> Value {
 
 /// Whoever holds an agent's secret.
 pub struct Sender {
+    /// Whose it is.
+    pub agent_id: String,
     key: SigningKey,
     path: String,
     address: SocketAddr,
@@ -56,8 +58,9 @@ pub struct Hooks {
 impl Sender {
     /// For the agent with this id and secret.
     pub fn new(address: SocketAddr, agent_id: &str, secret: &str) -> Outcome<Self> {
-        let key = SigningKey::new(&secret.into(), SecretEncoding::Base64)?;
-        Ok(Self { key, path: format!("/webhook/agents/{agent_id}/webhook"), address, next: 1 })
+        let key = Scheme::hub().key(&secret.into(), SecretEncoding::Base64)?;
+        let path = format!("/webhook/agents/{agent_id}/webhook");
+        Ok(Self { agent_id: agent_id.into(), key, path, address, next: 1 })
     }
 
     /// Makes so many new ones.
@@ -69,7 +72,7 @@ impl Sender {
             body.windows(DIGITS).position(|digits| digits == [b'0'; DIGITS]).expect("it has a number");
         let sign = |number| {
             write_number(&mut body[in_body..in_body + DIGITS], number);
-            let headers = Scheme::of(SchemeName::Hub).sign(&self.key, &body);
+            let headers = Scheme::hub().sign(&self.key, &ToSign::body(&body)).expect("hub signs everything");
             let digits = headers[0].1.strip_prefix("sha256=").expect("hub has a prefix");
             digits.as_bytes().try_into().expect("SHA-256 has 64 hex digits")
         };

@@ -6,6 +6,7 @@
 mod accept;
 mod arguments;
 mod database;
+mod deliver;
 mod deployment;
 mod dispatch;
 mod flight;
@@ -15,6 +16,7 @@ mod idle;
 mod load;
 mod process;
 mod report;
+mod rules;
 mod upstream;
 mod wire;
 
@@ -92,6 +94,8 @@ impl Phase {
             Self::Dispatch => dispatch::measure(setup, scale).await,
             Self::Flight => flight::measure(setup, scale).await,
             Self::Accept => accept::measure(setup, scale).await,
+            Self::Rules => rules::measure(setup, scale).await,
+            Self::Deliver => deliver::measure(setup, scale).await,
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::deployment::Setup;
 
 impl Phase {
     /// In the order in which they are measured.
-    pub const ALL: [Self; 4] = [Self::Idle, Self::Dispatch, Self::Flight, Self::Accept];
+    pub const ALL: [Self; 6] =
+        [Self::Idle, Self::Dispatch, Self::Flight, Self::Deliver, Self::Accept, Self::Rules];
 
     /// The table's heading.
     pub fn title(self) -> &'static str {
@@ -19,6 +20,8 @@ impl Phase {
             Self::Dispatch => "From webhook to LLM call",
             Self::Flight => "Executions in flight",
             Self::Accept => "Accepting",
+            Self::Rules => "Accepting by rules",
+            Self::Deliver => "Delivering",
         }
     }
 
@@ -40,6 +43,15 @@ impl Phase {
             Self::Accept => {
                 &["on", "accepted/s", "bare actix-web/s", "ratio", "at half the rate: p50", "p99", "max"]
             }
+            Self::Rules => &["on", "accepted/s without", "with filter and rate limits", "ratio"],
+            Self::Deliver => &[
+                "on",
+                "accepted/s without an endpoint",
+                "with one",
+                "ratio",
+                "delivered/s",
+                "beside a hanging one",
+            ],
         }
     }
 }

@@ -1,14 +1,18 @@
 //! From a request's body to an agent's next version.
 
 use secrecy::SecretString;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::app::secret_owner;
 use crate::cipher::Cipher;
-use crate::model::{AgentId, AgentSpec, SecretEncoding, SecretId, Time, WebhookSecret};
+use crate::filter::{Filter, Names};
+use crate::model::{AgentId, AgentSpec, SecretId, Time, Trigger, WebhookSecret};
 use crate::schema::PayloadSchema;
-use crate::signature::{SigningKey, generate_secret};
+use crate::signature::Scheme;
+use crate::source::Fault;
 use crate::store::SecretChange;
+use crate::template::Template;
 use crate::web::{ApiError, Code, FieldError, from_value};
 
 /// A body's object, and `trigger.secret`, which is written and never read.
@@ -29,12 +33,10 @@ pub(super) fn split_secret(body: Value) -> Result<(Map<String, Value>, Option<Se
 /// Reads a whole specification and checks its limits.
 pub(super) fn spec(fields: Map<String, Value>) -> Result<AgentSpec, ApiError> {
     let spec: AgentSpec = from_value(fields.into())?;
-    let faults = spec.faults();
-    if !faults.is_empty() {
-        let detail: Vec<_> = faults.iter().map(|(pointer, message)| format!("{pointer} {message}")).collect();
-        let errors =
-            faults.into_iter().map(|(pointer, message)| FieldError { pointer: pointer.into(), message });
-        return Err(ApiError::new(Code::InvalidRequest, detail.join("; ")).with_errors(errors));
+    let faults = spec.faults().into_iter().map(|(pointer, message)| (pointer.to_owned(), message)).collect();
+    refuse(faults)?;
+    if let Some(trigger) = &spec.trigger {
+        scheme(trigger)?;
     }
     if let Some(schema) = spec.trigger.as_ref().and_then(|trigger| trigger.payload_schema.as_ref()) {
         PayloadSchema::compile(schema).map_err(|fault| {
@@ -43,7 +45,58 @@ pub(super) fn spec(fields: Map<String, Value>) -> Result<AgentSpec, ApiError> {
                 .with_errors([FieldError { pointer, message: fault.message }])
         })?;
     }
+    if let Some(trigger) = &spec.trigger {
+        let filter = trigger.filter.as_deref().map(|text| Filter::compile(text, Names::Hook)).transpose();
+        filter.map_err(|fault| unusable(Code::InvalidFilter, "/trigger/filter", fault))?;
+        let template = trigger.prompt_template.as_deref().map(Template::compile).transpose();
+        template.map_err(|fault| unusable(Code::InvalidTemplate, "/trigger/prompt_template", fault))?;
+    }
     Ok(spec)
+}
+
+/// What is wrong with a filter or a template, and where in it.
+#[derive(Serialize)]
+struct TextFault {
+    pointer: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+pub(super) fn unusable(code: Code, pointer: &'static str, fault: Fault) -> ApiError {
+    let error = ApiError::new(code, format!("{pointer}: {fault}"));
+    if fault.passing {
+        return ApiError::unavailable(fault.message);
+    }
+    let Fault { message, line, column, passing: _ } = fault;
+    error.with_errors([TextFault { pointer, message, line, column }])
+}
+
+/// How the trigger's senders sign.
+pub(super) fn scheme(trigger: &Trigger) -> Result<Scheme, ApiError> {
+    Scheme::of(trigger.scheme, trigger.custom.as_ref()).map_err(|faults| {
+        let pointer = |member: &str| match member {
+            "" => "/trigger/custom".to_owned(),
+            member => format!("/trigger/custom/{member}"),
+        };
+        let faults = faults.into_iter().map(|(member, message)| (pointer(member), message)).collect();
+        match refuse(faults) {
+            Err(error) => error,
+            Ok(()) => ApiError::field("/trigger/custom", "cannot be used"),
+        }
+    })
+}
+
+/// 422 with all faults, if there are any.
+fn refuse(faults: Vec<(String, String)>) -> Result<(), ApiError> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let detail: Vec<_> = faults.iter().map(|(pointer, message)| format!("{pointer} {message}")).collect();
+    let errors = faults.into_iter().map(|(pointer, message)| FieldError { pointer, message });
+    Err(ApiError::new(Code::InvalidRequest, detail.join("; ")).with_errors(errors))
 }
 
 /// The specification after a PATCH: `null` goes back to the default, what is not named stays.
@@ -76,8 +129,15 @@ fn overlay(old: &mut Map<String, Value>, new: Map<String, Value>) {
 
 /// Whether the stored secrets are to be read another way.
 pub(super) fn recodes(before: &AgentSpec, after: &AgentSpec) -> bool {
-    let encoding = |spec: &AgentSpec| spec.trigger.as_ref().map(|trigger| trigger.secret_encoding);
-    encoding(before).is_some() && encoding(after).is_some() && encoding(before) != encoding(after)
+    match (&before.trigger, &after.trigger) {
+        (Some(before), Some(after)) => rereads(before, after),
+        (None, _) | (_, None) => false,
+    }
+}
+
+fn rereads(before: &Trigger, after: &Trigger) -> bool {
+    let how = |trigger: &Trigger| (trigger.scheme, trigger.custom.clone(), trigger.encoding());
+    how(before) != how(after)
 }
 
 /// What a new specification means for the agent's secrets, and the secret to show once, if one was made.
@@ -96,18 +156,19 @@ pub(super) fn secrets(
         return Ok((if old.is_some() { SecretChange::Remove } else { SecretChange::Keep }, None));
     };
     if let Some(text) = given {
-        return maker.make(new.secret_encoding, Some(text)).map(|(change, shown)| (change, Some(shown)));
+        return maker.make(new, Some(text)).map(|(change, shown)| (change, Some(shown)));
     }
     let Some(old) = old else {
-        return maker.make(new.secret_encoding, None).map(|(change, shown)| (change, Some(shown)));
+        return maker.make(new, None).map(|(change, shown)| (change, Some(shown)));
     };
-    if old.secret_encoding == new.secret_encoding {
+    if !rereads(old, new) {
         return Ok((SecretChange::Keep, None));
     }
+    let pointer = if old.scheme == new.scheme { "/trigger/secret_encoding" } else { "/trigger/scheme" };
     for (_, text) in stored {
-        usable(text, new.secret_encoding, "/trigger/secret_encoding")?;
+        usable(text, new, pointer)?;
     }
-    Ok((SecretChange::Recode(new.secret_encoding), None))
+    Ok((SecretChange::Recode(new.encoding()), None))
 }
 
 /// Makes the rows of webhook secrets.
@@ -120,22 +181,28 @@ pub(super) struct SecretMaker<'a> {
 impl SecretMaker<'_> {
     fn make(
         &self,
-        encoding: SecretEncoding,
+        trigger: &Trigger,
         given: Option<SecretString>,
     ) -> Result<(SecretChange, SecretString), ApiError> {
-        let (secret, text) = self.secret(encoding, given, "/trigger/secret")?;
+        let (secret, text) = self.secret(trigger, given, "/trigger/secret")?;
         Ok((SecretChange::Replace(secret), text))
     }
 
     /// A row for a secret that was given, or is made here, and its text.
     pub(super) fn secret(
         &self,
-        encoding: SecretEncoding,
+        trigger: &Trigger,
         given: Option<SecretString>,
         pointer: &str,
     ) -> Result<(WebhookSecret, SecretString), ApiError> {
-        let text = given.unwrap_or_else(|| generate_secret(encoding));
-        usable(&text, encoding, pointer)?;
+        let encoding = trigger.encoding();
+        let text = match given {
+            Some(text) => text,
+            None => scheme(trigger)?
+                .generate_secret(encoding)
+                .map_err(|fault| ApiError::field(pointer, fault.to_string()))?,
+        };
+        usable(&text, trigger, pointer)?;
         let secret_id = SecretId::new();
         let secret = WebhookSecret {
             secret_id,
@@ -149,12 +216,13 @@ impl SecretMaker<'_> {
     }
 }
 
-fn usable(text: &SecretString, encoding: SecretEncoding, pointer: &str) -> Result<(), ApiError> {
+fn usable(text: &SecretString, trigger: &Trigger, pointer: &str) -> Result<(), ApiError> {
     use secrecy::ExposeSecret;
     if text.expose_secret().len() > WebhookSecret::MAX_BYTES {
         return Err(ApiError::field(pointer, format!("must be at most {} bytes", WebhookSecret::MAX_BYTES)));
     }
-    SigningKey::new_for_storage(text, encoding)
+    scheme(trigger)?
+        .key_to_store(text, trigger.encoding())
         .map(drop)
         .map_err(|fault| ApiError::field(pointer, fault.to_string()))
 }

@@ -4,14 +4,14 @@
 //! there by then, and undoes no other change of other fields.
 
 use actix_web::{HttpResponse, web};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::IntoParams;
 
 use super::agent_request::{SecretMaker, patched, recodes, secrets, spec, split_secret};
+use super::view::AgentSecrets;
 use super::webhook_secrets::open_secrets;
-use super::{RACES, id, tenants, through, view};
+use super::{RACES, callback_secrets, id, tenants, through, view};
 use crate::app::App;
 use crate::model::{Agent, AgentId, AuditAction, Change, TenantId};
 use crate::store;
@@ -37,29 +37,32 @@ pub struct ListQuery {
 
 /// Make an agent
 ///
-/// With a trigger, the answer has the `webhook_url` and, this once, the `webhook_secret`. `tenant_id` may be left out by
-/// a key of one tenant.
+/// With a trigger, the answer has the `webhook_url` and, this once, the `webhook_secret`; with `callback_hosts` also the
+/// `callback_secret`. `tenant_id` may be left out by a key of one tenant.
 #[utoipa::path(
     post, path = "/api/v1/agents", tag = "agents", operation_id = "create_agent",
     request_body(content = ref("#/components/schemas/AgentCreate")),
     responses(
         (status = 201, description = "The agent.", body = view::AgentView, headers(("ETag" = String, description = "The version, for `If-Match`."))),
-        (status = 422, description = "invalid_request invalid_schema")
+        (status = 422, description = "invalid_request invalid_schema invalid_filter invalid_template")
     )
 )]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
     let writer = caller.writer()?;
     let (mut fields, given) = split_secret(body.json()?)?;
-    let tenant_id = tenant_of(&app, &caller, fields.remove("tenant_id")).await?;
+    let tenant_id = tenants::named(&app, &caller, fields.remove("tenant_id")).await?;
     let (agent_id, now) = (AgentId::new(), app.clock.now());
     let entry = writer.does(AuditAction::AgentCreated, agent_id, now).of(&tenant_id);
     let agent =
         Agent { agent_id, tenant_id, version: 1, spec: spec(fields)?, created_at: now, updated_at: now };
     let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
-    let (change, shown) = secrets(None, &agent.spec, given, &[], &maker)?;
+    let (change, webhook) = secrets(None, &agent.spec, given, &[], &maker)?;
+    let needed = callback_secrets::missing(&app, &agent, now).await?;
+    let (endpoint, callback) = needed.unzip();
+    let shown = AgentSecrets { webhook, callback };
     let made = {
         let app = app.clone();
-        async move { app.store.insert_agent(&agent, &change, &entry).await.map(|()| agent) }
+        async move { app.store.insert_agent(&agent, &change, endpoint.as_ref(), &entry).await.map(|()| agent) }
     };
     let agent = tenants::still_there(through(&app, Change::Agent(agent_id), made).await?)?;
     Ok(HttpResponse::Created().insert_header(etag(agent.version)).json(view(&app, agent, shown)))
@@ -102,7 +105,7 @@ async fn page(
         let is_last = batch.len() < BATCH as usize;
         for agent in batch {
             let agent_id = agent.agent_id;
-            let written = to_raw_value(&view(app, agent, None)).map_err(|error| {
+            let written = to_raw_value(&view(app, agent, AgentSecrets::default())).map_err(|error| {
                 tracing::error!(%agent_id, %error, "an agent cannot be written as JSON");
                 ApiError::new(Code::Internal, "an agent cannot be written as JSON")
             })?;
@@ -132,7 +135,7 @@ pub async fn get(
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = find(&app, &caller, &path).await?;
-    Ok(HttpResponse::Ok().insert_header(etag(agent.version)).json(view(&app, agent, None)))
+    Ok(HttpResponse::Ok().insert_header(etag(agent.version)).json(view(&app, agent, AgentSecrets::default())))
 }
 
 /// Change an agent
@@ -141,13 +144,13 @@ pub async fn get(
 /// changed field by field. Without `If-Match` the last write wins, field by field.
 #[utoipa::path(
     patch, path = "/api/v1/agents/{agent_id}", tag = "agents", operation_id = "update_agent",
-    params(("agent_id" = AgentId, Path, description = "The agent."), ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")),
+    params(("agent_id" = AgentId, Path, description = "The agent."), IfMatch),
     request_body(content = ref("#/components/schemas/AgentPatch")),
     responses(
         (status = 200, description = "The agent.", body = view::AgentView, headers(("ETag" = String, description = "The version, for `If-Match`."))),
         (status = 409, description = "conflict"),
         (status = 412, description = "version_mismatch"),
-        (status = 422, description = "invalid_request invalid_schema"),
+        (status = 422, description = "invalid_request invalid_schema invalid_filter invalid_template"),
         (status = 503, description = "unavailable")
     )
 )]
@@ -173,12 +176,16 @@ pub async fn update(
             false => Vec::new(),
         };
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
-        let (secret, shown) = secrets(Some(&agent.spec), &next, given.clone(), &stored, &maker)?;
+        let (secret, webhook) = secrets(Some(&agent.spec), &next, given.clone(), &stored, &maker)?;
         let entry = writer.does(AuditAction::AgentUpdated, agent_id, now).of(&agent.tenant_id);
         let entry = entry.with("version", agent.version + 1).with("changed", changed.clone());
+        let next = Agent { spec: next, updated_at: now, ..agent };
+        let (endpoint, callback) = callback_secrets::missing(&app, &next, now).await?.unzip();
+        let shown = AgentSecrets { webhook, callback };
         let made = {
-            let (app, agent) = (app.clone(), Agent { spec: next, updated_at: now, ..agent });
-            async move { app.store.update_agent(&agent, &secret, &entry).await }
+            let app = app.clone();
+            let changed = changed.clone();
+            async move { app.store.update_agent(&next, &secret, endpoint.as_ref(), &changed, &entry).await }
         };
         match through(&app, Change::Agent(agent_id), made).await? {
             Err(store::Error::Conflict) => agent = find(&app, &caller, &path).await?,
@@ -198,7 +205,7 @@ pub async fn update(
 /// What is queued for it ends as `agent_deleted`.
 #[utoipa::path(
     delete, path = "/api/v1/agents/{agent_id}", tag = "agents", operation_id = "delete_agent",
-    params(("agent_id" = AgentId, Path, description = "The agent."), ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")),
+    params(("agent_id" = AgentId, Path, description = "The agent."), IfMatch),
     responses(
         (status = 204, description = "Deleted."),
         (status = 409, description = "conflict"),
@@ -235,27 +242,6 @@ pub(super) async fn find(app: &App, caller: &Caller, agent_id: &str) -> Result<A
     Ok(agent)
 }
 
-/// The tenant that a new agent is for; it must exist, and be the caller's own if it has one.
-async fn tenant_of(
-    app: &App,
-    caller: &Caller,
-    field: Option<serde_json::Value>,
-) -> Result<TenantId, ApiError> {
-    const POINTER: &str = "/tenant_id";
-    let fault = |message: &str| ApiError::field(POINTER, message);
-    let tenant_id = match (field, &caller.key.tenant_id) {
-        (Some(serde_json::Value::String(text)), _) => {
-            text.parse::<TenantId>().map_err(|error| fault(&error.to_string()))?
-        }
-        (None | Some(serde_json::Value::Null), Some(own)) => own.clone(),
-        _ => return Err(fault("is required: the tenant that the agent is for")),
-    };
-    caller.sees(&tenant_id).map_err(|_| tenants::unknown())?;
-    app.store.tenant(&tenant_id).await?.ok_or_else(tenants::unknown)?;
-    Ok(tenant_id)
-}
-
-fn view(app: &App, agent: Agent, secret: Option<SecretString>) -> view::AgentView {
-    let shown = secret.map(|text| text.expose_secret().to_owned());
-    view::agent(agent, &app.settings.public_url, shown)
+fn view(app: &App, agent: Agent, secrets: AgentSecrets) -> view::AgentView {
+    view::agent(agent, &app.settings.public_url, secrets)
 }

@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 
 use super::{query, view};
 use crate::app::App;
-use crate::model::{ApiKeyId, AuditAction, AuditId, KeyRole, TenantId};
+use crate::model::{ApiKeyId, AuditAction, AuditId, KeyRole, TenantId, Time};
 use crate::store::AuditFilter;
 use crate::web::{ApiError, Caller, Page, Query, Scope, limit};
 
@@ -15,28 +15,27 @@ use crate::web::{ApiError, Caller, Page, Query, Scope, limit};
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Only this tenant's.
-    #[param(value_type = Option<TenantId>)]
-    tenant_id: Option<String>,
+    tenant_id: Option<TenantId>,
     /// Only about the thing with this id.
+    #[serde(default, deserialize_with = "query::text")]
     subject: Option<String>,
     /// Only this action.
-    #[param(value_type = Option<AuditAction>)]
-    action: Option<String>,
+    action: Option<AuditAction>,
     /// Only what was done with this key.
-    #[param(value_type = Option<ApiKeyId>)]
-    key_id: Option<String>,
+    key_id: Option<ApiKeyId>,
     /// From then on.
+    #[serde(default, deserialize_with = "query::time")]
     #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<String>,
+    from: Option<Time>,
     /// Before then.
+    #[serde(default, deserialize_with = "query::time")]
     #[param(value_type = Option<String>, format = DateTime)]
-    to: Option<String>,
+    to: Option<Time>,
     /// Items on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<AuditId>)]
-    cursor: Option<String>,
+    cursor: Option<AuditId>,
 }
 
 /// List the audit log
@@ -53,11 +52,19 @@ pub async fn list(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
-    let mut filter = filter(&query)?;
-    filter.tenant_id = match caller.scope(filter.tenant_id.take()) {
+    let tenant_id = match caller.scope(query.tenant_id.clone()) {
         Scope::All => None,
         Scope::Tenant(tenant_id) => Some(tenant_id),
         Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("audit"))),
+    };
+    let mut filter = AuditFilter {
+        tenant_id,
+        subject: query.subject.clone(),
+        action: query.action,
+        key_id: query.key_id,
+        from: query.from,
+        to: query.to,
+        before: query.cursor,
     };
     if let Some(own) = &caller.key.tenant_id {
         // Of a tenant that had the same id before, and is deleted, this one hears nothing.
@@ -75,25 +82,4 @@ pub async fn list(
     }
     let page = Page::of("audit", entries, limit, |entry| entry.audit_id.to_string(), view::audit);
     Ok(HttpResponse::Ok().json(page))
-}
-
-fn filter(asked: &ListQuery) -> Result<AuditFilter, ApiError> {
-    let action = |text: &str| {
-        serde_json::from_value::<AuditAction>(text.into()).map_err(|_| "is no action, such as agent.updated")
-    };
-    Ok(AuditFilter {
-        tenant_id: query::parameter("tenant_id", &asked.tenant_id, query::tenant_id)?,
-        // Postgres can look for it in no text.
-        subject: query::parameter("subject", &asked.subject, |text| match text.contains('\0') {
-            true => Err("must not contain the character U+0000"),
-            false => Ok(text.to_owned()),
-        })?,
-        action: query::parameter("action", &asked.action, action)?,
-        key_id: query::parameter("key_id", &asked.key_id, |text| text.parse().map_err(|_| "is no key id"))?,
-        from: query::parameter("from", &asked.from, query::time)?,
-        to: query::parameter("to", &asked.to, query::time)?,
-        before: query::parameter("cursor", &asked.cursor, |text| {
-            text.parse::<AuditId>().map_err(|_| "is not a cursor of this list")
-        })?,
-    })
 }

@@ -3,20 +3,50 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::executions::{find, find_trace};
-use super::{to_the_end, view};
+use super::executions::{self, find, find_trace};
+use super::view;
 use crate::app::App;
 use crate::model::{
-    AgentId, AuditAction, Execution, ExecutionId, ExecutionSource, ExecutionStatus, Trace, UnsignedExecution,
+    AgentId, AuditAction, AuditEntry, Event, EventType, Execution, ExecutionId, ExecutionSource,
+    ExecutionStatus, Time, Trace, UnsignedExecution,
 };
-use crate::store::{Cancellation, Retry};
-use crate::web::{ApiError, Body, Caller, Code};
+use crate::store::{self, Cancellation, Retry};
+use crate::web::{ApiError, Body, Caller, Code, to_the_end};
+
+/// Who does it: somebody to one execution, or as a part of a job.
+#[derive(Clone, Copy)]
+pub(super) struct By<'a> {
+    caller: &'a Caller,
+    job_id: Option<Uuid>,
+}
+
+impl<'a> By<'a> {
+    /// To this one.
+    pub fn hand(caller: &'a Caller) -> Self {
+        Self { caller, job_id: None }
+    }
+
+    /// To many.
+    pub fn job(caller: &'a Caller, job_id: Uuid) -> Self {
+        Self { caller, job_id: Some(job_id) }
+    }
+
+    /// The note of it; only for who may write.
+    pub fn does(self, action: AuditAction, execution: &Execution, at: Time) -> Result<AuditEntry, ApiError> {
+        let entry = self.caller.writer()?.does(action, execution.execution_id, at).of(&execution.tenant_id);
+        Ok(match self.job_id {
+            Some(job_id) => entry.with("job_id", job_id.to_string()),
+            None => entry,
+        })
+    }
+}
 
 /// A body that may be left out and says nothing.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 /// How to replay. Nothing is the same as `{}`.
 #[derive(Deserialize, ToSchema)]
@@ -57,17 +87,26 @@ pub async fn cancel(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let execution = find(&app, &caller, &path).await?;
-    let (writer, execution_id) = (caller.writer()?, execution.execution_id);
-    let Nothing {} = body.parse_or_default()?;
-    let entry = writer.does(AuditAction::ExecutionCancelled, execution_id, app.clock.now());
-    let entry = entry.of(&execution.tenant_id);
+    let execution = to_change(&app, &caller, &path, body).await?;
+    cancel_one(&app, By::hand(&caller), &execution).await?;
+    Ok(HttpResponse::Ok().json(executions::show(&app, find_trace(&app, &caller, &path).await?)))
+}
+
+pub(super) async fn cancel_one(
+    app: &web::Data<App>,
+    by: By<'_>,
+    execution: &Execution,
+) -> Result<(), ApiError> {
+    let (execution_id, agent, version) =
+        (execution.execution_id, execution.agent_id, execution.agent_version);
+    let entry = by.does(AuditAction::ExecutionCancelled, execution, app.clock.now())?;
     let cancelled = to_the_end({
         let app = app.clone();
         async move {
             let cancelled = app.store.cancel(execution_id, &entry).await;
             if matches!(cancelled, Ok(Cancellation::Done)) {
                 app.cancelled(execution_id);
+                app.ended(execution_id, agent, version).await;
             }
             cancelled
         }
@@ -78,13 +117,13 @@ pub async fn cancel(
         Cancellation::Missing => return Err(ApiError::not_found()),
     }
     tracing::info!(%execution_id, "execution cancelled");
-    Ok(HttpResponse::Ok().json(view::trace(find_trace(&app, &caller, &path).await?)))
+    Ok(())
 }
 
 /// Retry a failed execution
 ///
-/// It gets another run, under the same id, at most 100. That is an operator's decision: it runs whatever the agent's status is,
-/// `paused` and `archived` included.
+/// It gets another run, under the same id, at most 100. That is an operator's decision: it runs whatever the agent's
+/// status is, `paused` and `archived` included.
 #[utoipa::path(
     post, path = "/api/v1/executions/{execution_id}/retry", tag = "executions", operation_id = "retry_execution",
     params(("execution_id" = ExecutionId, Path, description = "The execution.")),
@@ -97,17 +136,29 @@ pub async fn retry(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let execution = find(&app, &caller, &path).await?;
-    let (writer, execution_id) = (caller.writer()?, execution.execution_id);
-    let Nothing {} = body.parse_or_default()?;
-    let entry = writer.does(AuditAction::ExecutionRetried, execution_id, app.clock.now());
-    let entry = entry.of(&execution.tenant_id);
+    let execution = to_change(&app, &caller, &path, body).await?;
+    let execution_id = execution.execution_id;
+    let run = retry_one(&app, By::hand(&caller), &execution).await?;
+    let status = ExecutionStatus::Queued;
+    Ok(HttpResponse::Accepted().json(RetriedView { execution_id, run, status }))
+}
+
+/// Which run it will be.
+pub(super) async fn retry_one(
+    app: &web::Data<App>,
+    by: By<'_>,
+    execution: &Execution,
+) -> Result<i32, ApiError> {
+    let execution_id = execution.execution_id;
+    let entry = by.does(AuditAction::ExecutionRetried, execution, app.clock.now())?;
+    let tell = app.is_wanted(&EventType::ExecutionQueued, &execution.tenant_id, execution.agent_id).await?;
     let retried = to_the_end({
         let app = app.clone();
         async move {
-            let retried = app.store.retry(execution_id, &entry).await;
+            let retried = app.store.retry(execution_id, tell, &entry).await;
             if matches!(retried, Ok(Retry::Queued(_))) {
                 app.ring(execution_id);
+                app.events_written();
             }
             retried
         }
@@ -115,8 +166,7 @@ pub async fn retry(
     match retried.await?? {
         Retry::Queued(run) => {
             tracing::info!(%execution_id, run, "execution retried");
-            let status = ExecutionStatus::Queued;
-            Ok(HttpResponse::Accepted().json(RetriedView { execution_id, run, status }))
+            Ok(run)
         }
         Retry::NotFailed(status) => Err(not_failed(status)),
         Retry::TooMany => Err(too_many()),
@@ -141,17 +191,30 @@ pub async fn replay(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let Trace { execution: original, payload, .. } = find_trace(&app, &caller, &path).await?;
-    let writer = caller.writer()?;
+    let original = find_trace(&app, &caller, &path).await?;
+    caller.writer()?;
     let Replay { agent_version } = body.parse_or_default()?;
-    let agent_version = version(&app, original.agent_id, agent_version).await?;
+    let replay_of = original.execution.execution_id;
+    let execution_id = replay_one(&app, By::hand(&caller), original, agent_version).await?;
+    Ok(HttpResponse::Accepted().json(ReplayedView { execution_id, replay_of }))
+}
+
+/// The new execution.
+pub(super) async fn replay_one(
+    app: &web::Data<App>,
+    by: By<'_>,
+    original: Trace,
+    agent_version: Option<i32>,
+) -> Result<ExecutionId, ApiError> {
+    let Trace { execution: original, payload, headers, .. } = original;
+    let agent_version = version(app, original.agent_id, agent_version).await?;
     let (execution_id, replay_of, now) = (ExecutionId::new(), original.execution_id, app.clock.now());
-    let entry = writer.does(AuditAction::ExecutionReplayed, replay_of, now).of(&original.tenant_id);
+    let entry = by.does(AuditAction::ExecutionReplayed, &original, now)?;
     let entry = entry.with("execution_id", execution_id.to_string()).with("agent_version", agent_version);
     let replayed = to_the_end({
-        let (app, request_id) = (app.clone(), caller.request_id);
+        let (app, request_id) = (app.clone(), by.caller.request_id);
         async move {
-            let execution = UnsignedExecution {
+            let mut execution = UnsignedExecution {
                 execution_id,
                 tenant_id: original.tenant_id,
                 agent_id: original.agent_id,
@@ -159,17 +222,42 @@ pub async fn replay(
                 payload,
                 request_id,
                 source: ExecutionSource::Replay,
+                headers,
                 replay_of: Some(replay_of),
                 received_at: now,
+                event: None,
             };
+            tell_if_wanted(&app, &mut execution).await?;
             let stored = app.store.insert_unsigned(&execution, &entry).await;
             app.ring(execution_id);
+            app.events_written();
             stored
         }
     });
     replayed.await??;
     tracing::info!(%execution_id, %replay_of, agent_version, "execution replayed");
-    Ok(HttpResponse::Accepted().json(ReplayedView { execution_id, replay_of }))
+    Ok(execution_id)
+}
+
+/// Has its event written with it, if somebody wants to hear that it is queued.
+pub(super) async fn tell_if_wanted(app: &App, execution: &mut UnsignedExecution) -> store::Result<()> {
+    if app.is_wanted(&EventType::ExecutionQueued, &execution.tenant_id, execution.agent_id).await? {
+        execution.event = Some(Event::of_unsigned(execution));
+    }
+    Ok(())
+}
+
+/// The execution that is to be changed by a request that says nothing more, if the caller may.
+pub(super) async fn to_change(
+    app: &App,
+    caller: &Caller,
+    execution_id: &str,
+    body: Body,
+) -> Result<Execution, ApiError> {
+    let execution = find(app, caller, execution_id).await?;
+    caller.writer()?;
+    let Nothing {} = body.parse_or_default()?;
+    Ok(execution)
 }
 
 /// The version that is asked for, if there is one, else the present one.
@@ -225,6 +313,6 @@ fn too_many() -> ApiError {
     ApiError::new(Code::Conflict, detail)
 }
 
-fn agent_deleted() -> ApiError {
+pub(super) fn agent_deleted() -> ApiError {
     ApiError::new(Code::Conflict, "the agent was deleted, so nobody can run this any more")
 }

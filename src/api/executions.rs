@@ -1,13 +1,19 @@
 //! Executions: what ran, what came of it, and why.
 
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use secrecy::ExposeSecret;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{self, parameter};
-use super::{id, view};
+use super::{id, query, view};
 use crate::app::{App, SEARCHES};
-use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, TenantId, Trace, TraceOutline};
+use crate::ingress::Ingress;
+use crate::model::{
+    AgentId, Execution, ExecutionId, ExecutionStatus, HeldReason, SealedKind, TenantId, Time, Trace,
+    TraceOutline,
+};
+use crate::schema::Mismatch;
 use crate::store::{ExecutionFilter, Found};
 use crate::web::{ApiError, Caller, Page, Query, Scope, limit};
 
@@ -19,30 +25,31 @@ const MAX_NEEDLE: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Only this tenant's.
-    #[param(value_type = Option<TenantId>)]
-    tenant_id: Option<String>,
+    tenant_id: Option<TenantId>,
     /// Only of this agent.
-    #[param(value_type = Option<AgentId>)]
-    agent_id: Option<String>,
+    agent_id: Option<AgentId>,
     /// Only in this state.
-    #[param(value_type = Option<ExecutionStatus>)]
-    status: Option<String>,
+    status: Option<ExecutionStatus>,
+    /// Only those that are held for this reason.
+    held_reason: Option<HeldReason>,
     /// From then on.
+    #[serde(default, deserialize_with = "query::time")]
     #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<String>,
+    from: Option<Time>,
     /// Before then.
+    #[serde(default, deserialize_with = "query::time")]
     #[param(value_type = Option<String>, format = DateTime)]
-    to: Option<String>,
+    to: Option<Time>,
     /// Only those whose payload, output or error has this text. The newest 10,000 matches of the other filters are
     /// looked at. Two searches go at a time; one that waits in vain for 2 s is refused with 503.
+    #[serde(default, deserialize_with = "needle")]
     #[param(min_length = 1, max_length = 200)]
     q: Option<String>,
     /// Items on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<ExecutionId>)]
-    cursor: Option<String>,
+    cursor: Option<ExecutionId>,
 }
 
 /// List executions
@@ -61,16 +68,24 @@ pub async fn list(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
-    let mut filter = filter(&query)?;
-    filter.tenant_id = match caller.scope(filter.tenant_id.take()) {
+    let tenant_id = match caller.scope(query.tenant_id.clone()) {
         Scope::All => None,
         Scope::Tenant(tenant_id) => Some(tenant_id),
         Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("executions"))),
     };
-    if let Some(needle) = parameter("q", &query.q, needle)? {
+    let filter = ExecutionFilter {
+        tenant_id,
+        agent_id: query.agent_id,
+        status: held_only("status", query.status, query.held_reason)?,
+        held_reason: query.held_reason,
+        from: query.from,
+        to: query.to,
+        before: query.cursor,
+    };
+    if let Some(needle) = &query.q {
         let wanted = usize::try_from(limit).unwrap_or_default();
         let _turn = app.searches.turn().await.ok_or_else(busy)?;
-        let found = app.store.search(&filter, &needle, wanted + 1).await?;
+        let found = app.store.search(&filter, needle, wanted + 1).await?;
         return Ok(HttpResponse::Ok().json(SearchPage::of(found, wanted)));
     }
     let executions = app.store.executions(&filter, limit + 1).await?;
@@ -80,7 +95,8 @@ pub async fn list(
 
 /// Show an execution
 ///
-/// With its payload, its output and every LLM call.
+/// With its payload, its output and every LLM call; of one that is held because its payload does not match the schema,
+/// where it does not.
 #[utoipa::path(
     get, path = "/api/v1/executions/{execution_id}", tag = "executions", operation_id = "get_execution",
     params(("execution_id" = ExecutionId, Path, description = "The execution.")),
@@ -89,10 +105,24 @@ pub async fn list(
 pub async fn get(
     caller: Caller,
     app: web::Data<App>,
+    ingress: web::Data<Ingress>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let trace = find_trace(&app, &caller, &path).await?;
-    Ok(HttpResponse::Ok().json(view::trace(trace)))
+    let mismatches = mismatches(&app, &ingress, &trace).await?;
+    Ok(HttpResponse::Ok().json(show(&app, trace).with_schema_errors(mismatches)))
+}
+
+/// Where the payload of what is held for that reason does not match the schema of the version that is to run it.
+async fn mismatches(app: &App, ingress: &Ingress, trace: &Trace) -> Result<Vec<Mismatch>, ApiError> {
+    let execution = &trace.execution;
+    if (execution.status, execution.held_reason) != (ExecutionStatus::Held, Some(HeldReason::Quarantine)) {
+        return Ok(Vec::new());
+    }
+    let version = app.agents.version(&app.store, execution.agent_id, execution.agent_version).await?;
+    let schema = version.and_then(|version| version.spec.trigger.as_ref()?.payload_schema.clone());
+    let Some(schema) = schema else { return Ok(Vec::new()) };
+    ingress.mismatches(trace.payload.clone(), schema).await
 }
 
 /// The execution with this id, if the caller may know of it.
@@ -107,6 +137,16 @@ pub(super) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -
     let trace = app.store.trace(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
     caller.sees(&trace.execution.tenant_id)?;
     Ok(trace)
+}
+
+/// An execution as it is shown: of its callback no more than the host.
+pub(super) fn show(app: &App, trace: Trace) -> view::TraceView {
+    let host = trace.callback.as_deref().map(|sealed| {
+        let owner = SealedKind::Callback.owner(trace.execution.execution_id);
+        let url: url::Url = app.cipher.open(&owner, sealed).ok()?.expose_secret().parse().ok()?;
+        url.host_str().map(str::to_owned)
+    });
+    view::trace(trace, host)
 }
 
 /// The same without payload and output.
@@ -156,33 +196,34 @@ impl SearchPage {
     }
 }
 
-fn busy() -> ApiError {
+/// The status that goes with a reason to be held.
+pub(super) fn held_only(
+    name: &str,
+    status: Option<ExecutionStatus>,
+    held_reason: Option<HeldReason>,
+) -> Result<Option<ExecutionStatus>, ApiError> {
+    match (status, held_reason) {
+        (status, None) => Ok(status),
+        (None | Some(ExecutionStatus::Held), Some(_)) => Ok(Some(ExecutionStatus::Held)),
+        (Some(_), Some(_)) => Err(ApiError::field(name, "goes with held_reason only if it is held")),
+    }
+}
+
+pub(super) fn busy() -> ApiError {
     let detail =
         format!("{SEARCHES} searches (`q`) are under way, as many as go at once; try again in a moment");
     ApiError::unavailable(detail)
 }
 
-fn needle(text: &str) -> Result<String, &'static str> {
-    if (1..=MAX_NEEDLE).contains(&text.chars().count()) {
-        Ok(text.to_owned())
-    } else {
-        Err("must have between 1 and 200 characters")
-    }
+/// What is searched for.
+fn needle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    checked_needle(String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
-fn filter(asked: &ListQuery) -> Result<ExecutionFilter, ApiError> {
-    let status = |word: &str| {
-        let none = "is none of queued, held, running, success, failed, cancelled";
-        ExecutionStatus::parse(word).ok_or(none)
-    };
-    Ok(ExecutionFilter {
-        tenant_id: parameter("tenant_id", &asked.tenant_id, query::tenant_id)?,
-        agent_id: parameter("agent_id", &asked.agent_id, |text| text.parse().map_err(|_| "is no agent id"))?,
-        status: parameter("status", &asked.status, status)?,
-        from: parameter("from", &asked.from, query::time)?,
-        to: parameter("to", &asked.to, query::time)?,
-        before: parameter("cursor", &asked.cursor, |text| {
-            text.parse().map_err(|_| "is not a cursor of this list")
-        })?,
-    })
+/// The text, if it may be searched for.
+pub(super) fn checked_needle(text: String) -> Result<String, &'static str> {
+    match text.chars().count() {
+        1..=MAX_NEEDLE => Ok(text),
+        _ => Err("must have between 1 and 200 characters"),
+    }
 }

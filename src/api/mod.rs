@@ -5,25 +5,39 @@ pub mod agent_versions;
 pub mod agents;
 pub mod api_keys;
 pub mod audit;
+pub mod bulk;
+pub mod callback_secrets;
+pub mod deliveries;
+mod event_data;
+pub mod events;
 pub mod execution_actions;
 pub mod executions;
+pub mod held;
+pub mod hits;
 pub mod llm_keys;
+pub mod models;
 mod query;
+mod signing_secret;
 pub mod tenants;
 pub mod timeline;
 pub mod trials;
 mod view;
+pub mod webhook_actions;
+mod webhook_request;
+mod webhook_retry;
 pub mod webhook_secrets;
+pub mod webhooks;
+
+pub use webhook_request::Given as WebhookSettings;
 
 use std::future::Future;
 
 use actix_web::web::Data;
-use tracing::Instrument;
 
 use crate::app::App;
 use crate::model::Change;
 use crate::store;
-use crate::web::{ApiError, Code};
+use crate::web::{ApiError, to_the_end};
 
 /// How often a change is made anew because another one came first.
 const RACES: usize = 50;
@@ -47,10 +61,4 @@ async fn through<T: 'static>(
         done
     })
     .await
-}
-
-/// The same for what no cache has to hear of.
-async fn to_the_end<T: 'static>(write: impl Future<Output = T> + 'static) -> Result<T, ApiError> {
-    let broken = |_| ApiError::new(Code::Internal, "the server failed; its log has the details");
-    actix_web::rt::spawn(write.in_current_span()).await.map_err(broken)
 }

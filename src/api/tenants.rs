@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{RACES, id, through, view};
 use crate::app::App;
 use crate::model::{
-    AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, Tenant, TenantId, null_schema,
+    AuditAction, Change, FallbackReason, KeyPolicy, LlmConfig, MAX_CONCURRENCY, RateLimit, Tenant, TenantId,
 };
 use crate::store;
 use crate::web::{ApiError, Body, Caller, Code, Page, Query, Scope, from_value, limit};
@@ -31,13 +31,11 @@ struct Create {
     fallback_on: Option<Vec<FallbackReason>>,
     #[schema(schema_with = models_schema)]
     allowed_models: Option<Vec<String>>,
-    // The two limits of the contract are not in this version; only their absence can be promised.
-    #[serde(default, rename = "rate_limit")]
-    #[schema(schema_with = null_schema)]
-    _rate_limit: Option<Never>,
-    #[serde(default, rename = "concurrency")]
-    #[schema(schema_with = null_schema)]
-    _concurrency: Option<Never>,
+    /// How many hooks all its agents take together; `null` is any number.
+    rate_limit: Option<RateLimit>,
+    /// Executions of all its agents that run at once; `null` is any number.
+    #[schema(minimum = 1, maximum = 10_000)]
+    concurrency: Option<u32>,
 }
 
 /// A change: what is left out stays, `null` goes back to the default.
@@ -57,12 +55,12 @@ struct Patch {
     #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = models_schema)]
     allowed_models: Option<Option<Vec<String>>>,
-    #[serde(default, rename = "rate_limit")]
-    #[schema(schema_with = null_schema)]
-    _rate_limit: Option<Never>,
-    #[serde(default, rename = "concurrency")]
-    #[schema(schema_with = null_schema)]
-    _concurrency: Option<Never>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<RateLimit>)]
+    rate_limit: Option<Option<RateLimit>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
+    concurrency: Option<Option<u32>>,
 }
 
 /// The list's query string.
@@ -73,18 +71,7 @@ pub struct ListQuery {
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
-    #[param(value_type = Option<TenantId>)]
-    cursor: Option<String>,
-}
-
-/// A value that cannot be given.
-#[derive(Clone)]
-struct Never;
-
-impl<'de> Deserialize<'de> for Never {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(serde::de::Error::custom("is not available in this version: leave it out or null"))
-    }
+    cursor: Option<TenantId>,
 }
 
 /// Tells a field that is `null` from one that is not there.
@@ -113,6 +100,8 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         key_policy: new.key_policy,
         fallback_on: new.fallback_on.unwrap_or_else(default_fallback),
         allowed_models: new.allowed_models,
+        rate_limit: new.rate_limit,
+        concurrency: new.concurrency,
         llm_key: None,
         created_at: now,
         updated_at: now,
@@ -147,13 +136,12 @@ pub async fn list(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = limit(query.limit)?;
-    let after = query.cursor.as_deref().map(|cursor| cursor.parse::<TenantId>()).transpose();
-    let after = after.map_err(|_| ApiError::field("cursor", "is not a cursor of this list"))?;
+    let after = query.cursor.as_ref();
     let tenants = match caller.scope(None) {
-        Scope::All => app.store.tenants(after.as_ref(), limit + 1).await?,
+        Scope::All => app.store.tenants(after, limit + 1).await?,
         Scope::Tenant(own) => {
             let own = app.store.tenant(&own).await?;
-            own.filter(|own| after.is_none_or(|after| after < own.tenant_id)).into_iter().collect()
+            own.filter(|own| after.is_none_or(|after| *after < own.tenant_id)).into_iter().collect()
         }
         Scope::Nothing => Vec::new(),
     };
@@ -230,12 +218,18 @@ impl Patch {
         if let Some(models) = self.allowed_models {
             tenant.allowed_models = models;
         }
+        if let Some(rate_limit) = self.rate_limit {
+            tenant.rate_limit = rate_limit;
+        }
+        if let Some(concurrency) = self.concurrency {
+            tenant.concurrency = concurrency;
+        }
     }
 }
 
 /// Delete a tenant
 ///
-/// Takes an admin's key. A tenant that has, or had, agents stays: its history names it.
+/// Takes an admin's key. A tenant that has, or had, agents or webhooks stays: its history names it.
 #[utoipa::path(
     delete, path = "/api/v1/tenants/{tenant_id}", tag = "tenants", operation_id = "delete_tenant",
     params(("tenant_id" = TenantId, Path, description = "The tenant.")),
@@ -258,8 +252,7 @@ pub async fn delete(
         }
     };
     if !through(&app, Change::Tenant(tenant_id), deleted).await?? {
-        let detail =
-            "the tenant has, or had, agents: its history names it, so it stays; pause or delete its agents";
+        let detail = "the tenant has, or had, agents or webhooks: its history names it, so it stays; pause or delete them";
         return Err(ApiError::new(Code::Conflict, detail));
     }
     Ok(HttpResponse::NoContent().finish())
@@ -270,6 +263,25 @@ pub(super) async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<
     let tenant_id = id(tenant_id)?;
     caller.sees(&tenant_id)?;
     app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)
+}
+
+/// The tenant that something new is for; it must exist, and be the caller's own if it has one.
+pub(super) async fn named(
+    app: &App,
+    caller: &Caller,
+    field: Option<serde_json::Value>,
+) -> Result<TenantId, ApiError> {
+    let fault = |message: &str| ApiError::field("/tenant_id", message);
+    let tenant_id = match (field, &caller.key.tenant_id) {
+        (Some(serde_json::Value::String(text)), _) => {
+            text.parse::<TenantId>().map_err(|error| fault(&error.to_string()))?
+        }
+        (None | Some(serde_json::Value::Null), Some(own)) => own.clone(),
+        _ => return Err(fault("is required: the tenant that it is for")),
+    };
+    caller.sees(&tenant_id).map_err(|_| unknown())?;
+    app.store.tenant(&tenant_id).await?.ok_or_else(unknown)?;
+    Ok(tenant_id)
 }
 
 /// The answer to a new agent or API key whose tenant there is not.
@@ -298,6 +310,12 @@ fn check(tenant: &Tenant) -> Result<(), ApiError> {
     if models.len() > MAX_MODELS || !models.iter().all(fits) {
         let message = format!("must be at most {MAX_MODELS} names of models, each 1 to 200 bytes");
         return Err(ApiError::field("/allowed_models", message));
+    }
+    if let Some(fault) = tenant.rate_limit.as_ref().and_then(RateLimit::fault) {
+        return Err(ApiError::field("/rate_limit", fault));
+    }
+    if tenant.concurrency.is_some_and(|most| !(1..=MAX_CONCURRENCY).contains(&most)) {
+        return Err(ApiError::field("/concurrency", format!("must be between 1 and {MAX_CONCURRENCY}")));
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use super::view::Stamp;
 use super::{executions, view};
 use crate::app::App;
 use crate::model::{
-    AuditAction, AuditEntry, ExecutionError, ExecutionId, ExecutionSource, KeySource, LoggedAction, SecretId,
-    TimelineDetails, TimelineEntry, TimelineEvent, timeline,
+    AuditAction, AuditEntry, DeliveryError, DeliveryId, EventId, ExecutionError, ExecutionId,
+    ExecutionSource, HeldReason, KeySource, LoggedAction, SecretId, TimelineDetails, TimelineEntry,
+    TimelineEvent, WebhookId, timeline,
 };
 use crate::store::AuditFilter;
 use crate::web::{ApiError, Caller};
@@ -60,6 +61,19 @@ struct EntryView {
     took_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<Stamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_reason: Option<HeldReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<EventId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_id: Option<DeliveryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_id: Option<WebhookId>,
+    /// Why a delivery failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_error: Option<DeliveryError>,
     /// The name of the API key whose holder did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
@@ -68,7 +82,8 @@ struct EntryView {
 
 /// Show what happened to an execution
 ///
-/// In the order of time.
+/// In the order of time: the hook, the runs with their calls, events, and how each of their deliveries went. Of very many
+/// events and deliveries the newest are told.
 #[utoipa::path(
     get, path = "/api/v1/executions/{execution_id}/timeline", tag = "executions", operation_id = "get_timeline",
     params(("execution_id" = ExecutionId, Path, description = "The execution.")),
@@ -86,19 +101,24 @@ pub async fn get(
     let filter = AuditFilter { subject: Some(execution_id.to_string()), ..AuditFilter::default() };
     let audit = app.store.audit_log(&filter, AUDITED).await?;
     let told = |told| EntryView { by: who(&audit, &told), ..entry(told) };
-    let timeline = timeline(&trace, &past, &replays).into_iter().map(told).collect();
+    let events = app.store.told_of(execution_id).await?;
+    let timeline = timeline(&trace, &past, &replays, &events).into_iter().map(told).collect();
     Ok(HttpResponse::Ok().json(TimelineView { execution_id, timeline }))
 }
 
 /// Who did it, where a person did: the audit log has the same moment.
 fn who(audit: &[AuditEntry], told: &TimelineEntry) -> Option<String> {
-    let action = LoggedAction::from(match told.event {
-        TimelineEvent::Cancelled => AuditAction::ExecutionCancelled,
-        TimelineEvent::Retried => AuditAction::ExecutionRetried,
-        TimelineEvent::Replayed => AuditAction::ExecutionReplayed,
+    let actions: &[AuditAction] = match told.event {
+        TimelineEvent::Cancelled => &[AuditAction::ExecutionCancelled],
+        TimelineEvent::Retried => &[AuditAction::ExecutionRetried],
+        TimelineEvent::Replayed => &[AuditAction::ExecutionReplayed],
+        TimelineEvent::Released => &[AuditAction::ExecutionReleased],
+        // To cancel what is held is the same.
+        TimelineEvent::Discarded => &[AuditAction::ExecutionDiscarded, AuditAction::ExecutionCancelled],
         _ => return None,
-    });
-    let done = audit.iter().find(|done| done.action == action && done.at == told.at)?;
+    };
+    let is_it = |done: &&AuditEntry| actions.iter().any(|action| done.action == LoggedAction::Known(*action));
+    let done = audit.iter().find(|done| is_it(done) && done.at == told.at)?;
     Some(done.actor.name.clone())
 }
 
@@ -117,6 +137,12 @@ fn entry(TimelineEntry { at, event, run, message, details }: TimelineEntry) -> E
         error,
         took_ms,
         due_at,
+        held_reason,
+        event_id,
+        event_type,
+        delivery_id,
+        webhook_id,
+        delivery_error,
     } = details;
     EntryView {
         at: Stamp(at),
@@ -135,6 +161,12 @@ fn entry(TimelineEntry { at, event, run, message, details }: TimelineEntry) -> E
         error,
         took_ms,
         due_at: view::stamp(due_at),
+        held_reason,
+        event_id,
+        event_type,
+        delivery_id,
+        webhook_id,
+        delivery_error,
         by: None,
         message,
     }

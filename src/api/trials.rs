@@ -1,16 +1,28 @@
 //! A try of an agent: a run without a signature, or a look at what would be run.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
-use super::{agents, to_the_end, view};
+use super::execution_actions::tell_if_wanted;
+use super::{agents, view};
 use crate::app::{AgentEntry, App, TenantEntry};
-use crate::ingress::{self, Ingress};
+use crate::ingress::{self, Filtered, Ingress, Tried};
 use crate::llm::prompt;
-use crate::model::{AgentId, AuditAction, ExecutionId, ExecutionSource, UnsignedExecution};
-use crate::web::{ApiError, Body, Caller, Code};
+use crate::model::{
+    AgentId, AuditAction, ErrorCode, ExecutionError, ExecutionId, ExecutionSource, Headers, SchemaPolicy,
+    UnsignedExecution,
+};
+use crate::template::{self, Message};
+use crate::web::{ApiError, Body, Caller, Code, to_the_end};
+
+/// Prompts that are rendered at once for rehearsals: each may take some memory.
+static RENDERINGS: Semaphore = Semaphore::const_new(2);
 
 /// The body, but for `payload`.
 #[derive(Deserialize)]
@@ -18,6 +30,8 @@ use crate::web::{ApiError, Body, Caller, Code};
 struct Rest {
     #[serde(default)]
     dry_run: bool,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 /// What to try an agent with.
@@ -30,6 +44,33 @@ struct Whole {
     /// Calls nothing and stores nothing, and says what would be done.
     #[schema(default = false)]
     dry_run: Option<bool>,
+    /// The hook's headers, for a filter or a template that names some: at most 64, of 1,024 bytes each and 8,192 together.
+    #[schema(example = json!({"X-GitHub-Event": "issues"}))]
+    headers: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentTestIgnored)]
+struct IgnoredView {
+    #[schema(pattern = "^ignored$")]
+    status: &'static str,
+    #[schema(pattern = "^filter$")]
+    reason: &'static str,
+    /// Why the filter could not be evaluated, if it could not.
+    #[schema(required)]
+    error: Option<String>,
+}
+
+/// What needs no run.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = AgentTestDone)]
+#[allow(dead_code, clippy::large_enum_variant, reason = "the answers are made one by one")]
+enum Done {
+    /// What would be done.
+    DryRun(view::RehearsalView),
+    /// The filter leaves it out: nothing runs.
+    Ignored(IgnoredView),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -44,14 +85,14 @@ struct QueuedView {
 /// Try an agent
 ///
 /// Runs it with a payload and without a signature; otherwise as a webhook would: the agent must be active and the payload
-/// match its schema, but the same payload twice is two executions. With `dry_run` nothing is called and nothing is
-/// stored: the answer (200) has the verdict, the schema's and the prompt as it would be sent.
+/// pass its filter and its schema, but the same payload twice is two executions. With `dry_run` nothing is called and nothing is
+/// stored: the answer (200) has the verdict, the filter's, the schema's and the prompt as it would be sent.
 #[utoipa::path(
     post, path = "/api/v1/agents/{agent_id}/test", tag = "agents", operation_id = "test_agent",
     params(("agent_id" = AgentId, Path, description = "The agent.")),
     request_body(content = Whole, example = json!({"payload": {"ticket_id": "TKT-123"}, "dry_run": true})),
     responses(
-        (status = 200, description = "What would be done.", body = view::RehearsalView),
+        (status = 200, description = "What would be done; or the filter leaves it out.", body = Done),
         (status = 202, description = "It will run.", body = QueuedView),
         (status = 403, description = "forbidden agent_not_active"),
         (status = 422, description = "invalid_request schema_mismatch")
@@ -66,7 +107,8 @@ pub async fn run(
 ) -> Result<HttpResponse, ApiError> {
     let agent_id = agents::find(&app, &caller, &path).await?.agent_id;
     let writer = caller.writer()?;
-    let (payload, Rest { dry_run }) = body.split("payload")?;
+    let (payload, Rest { dry_run, headers }) = body.split("payload")?;
+    let headers = Ingress::headers(headers)?;
     if payload.len() > app.settings.max_body_bytes {
         let detail = format!("payloads of at most {} bytes are taken", app.settings.max_body_bytes);
         return Err(ApiError::new(Code::PayloadTooLarge, detail));
@@ -76,15 +118,28 @@ pub async fn run(
         let tenant_id = &entry.agent.tenant_id;
         let tenant = app.tenants.get(&app.store, &app.cipher, tenant_id).await?;
         let tenant = tenant.ok_or_else(ApiError::not_found)?;
-        let checked = ingress.check(&payload, &entry).await;
-        return Ok(HttpResponse::Ok().json(rehearse(&app, &entry, &tenant, &payload, checked)?));
+        let tried = ingress.try_out(&payload, &headers, &entry).await?;
+        let message = match &tried.filter {
+            Filtered::NotAsked => None,
+            Filtered::Wanted | Filtered::LeftOut | Filtered::Failed(_) => {
+                Some(message(&app, &entry, &payload, headers).await?)
+            }
+        };
+        return Ok(HttpResponse::Ok().json(rehearse(&app, &entry, &tenant, tried, message)));
     }
     let agent = ingress::active(&entry.agent)?;
-    ingress.check(&payload, &entry).await?;
+    let Tried { filter, fault } = ingress.try_out(&payload, &headers, &entry).await?;
+    if let (Filtered::NotAsked | Filtered::Wanted, Some(fault)) = (&filter, fault) {
+        return Err(fault);
+    }
+    if let Filtered::LeftOut | Filtered::Failed(_) = filter {
+        let (status, reason, error) = ("ignored", "filter", view::failed(&filter));
+        return Ok(HttpResponse::Ok().json(IgnoredView { status, reason, error }));
+    }
     let (execution_id, now) = (ExecutionId::new(), app.clock.now());
     let log = writer.does(AuditAction::AgentTested, agent_id, now).of(&agent.tenant_id);
     let log = log.with("execution_id", execution_id.to_string()).with("version", agent.version);
-    let execution = UnsignedExecution {
+    let mut execution = UnsignedExecution {
         execution_id,
         tenant_id: agent.tenant_id.clone(),
         agent_id,
@@ -92,14 +147,18 @@ pub async fn run(
         payload: payload.to_vec(),
         request_id: caller.request_id,
         source: ExecutionSource::Test,
+        headers,
         replay_of: None,
         received_at: now,
+        event: None,
     };
+    tell_if_wanted(&app, &mut execution).await?;
     let stored = to_the_end({
         let app = app.clone();
         async move {
             let stored = app.store.insert_unsigned(&execution, &log).await;
             app.ring(execution_id);
+            app.events_written();
             stored
         }
     });
@@ -112,40 +171,71 @@ pub async fn run(
     }))
 }
 
+/// What the model would read, with the marker in it; or what would end the run instead.
+async fn message(
+    app: &App,
+    entry: &AgentEntry,
+    payload: &web::Bytes,
+    headers: Headers,
+) -> Result<Result<Message, ExecutionError>, ApiError> {
+    let agent = &entry.agent;
+    let version = app.agents.version(&app.store, agent.agent_id, agent.version).await?;
+    let version = version.ok_or_else(ApiError::not_found)?;
+    let failed = |message| Err(ExecutionError { code: ErrorCode::PromptFailed, message, retryable: false });
+    match &version.template {
+        None => {
+            let mut marker = 0;
+            let text = prompt::user_message(payload, || {
+                marker = prompt::random_marker();
+                marker
+            });
+            return Ok(Ok(Message { text, marker: format!("{marker:032x}") }));
+        }
+        Some(Err(fault)) => return Ok(failed(format!("the stored prompt template cannot be used: {fault}"))),
+        Some(Ok(_)) => {}
+    }
+    let unable = |_| ApiError::unavailable("the prompt cannot be rendered now; try again");
+    let turn = RENDERINGS.acquire().await.map_err(|_| unable(()))?;
+    let (agent, payload, version) = (agent.clone(), payload.clone(), Arc::clone(&version));
+    let rendered = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let Some(Ok(template)) = &version.template else { return None };
+        let payload = template::payload(&payload);
+        Some(template.render(&payload, &headers, agent.facts(), prompt::random_marker))
+    });
+    match rendered.await {
+        Ok(Some(Ok(message))) => Ok(Ok(message)),
+        Ok(Some(Err(fault))) => Ok(failed(format!("the prompt template: {fault}"))),
+        Ok(None) | Err(_) => Err(unable(())),
+    }
+}
+
 /// What would become of a payload. Calls nothing, stores nothing.
 fn rehearse(
     app: &App,
     entry: &AgentEntry,
     tenant: &TenantEntry,
-    payload: &[u8],
-    checked: Result<(), ApiError>,
-) -> Result<view::RehearsalView, ApiError> {
+    tried: Tried,
+    message: Option<Result<Message, ExecutionError>>,
+) -> view::RehearsalView {
     let spec = &entry.agent.spec;
-    let fault = match checked {
-        // What says nothing about the payload is the answer itself.
-        Err(error) if !matches!(error.code(), Code::MalformedJson | Code::SchemaMismatch) => {
-            return Err(error);
-        }
-        checked => checked.err(),
-    };
-    let is_json = fault.as_ref().is_none_or(|fault| fault.code() != Code::MalformedJson);
-    let mut marker = 0;
-    let message = is_json.then(|| {
-        prompt::user_message(payload, || {
-            marker = prompt::random_marker();
-            marker
-        })
-    });
-    let pays = tenant.allows(&spec.llm_config.model).and_then(|()| tenant.pays(app.llm.platform_key()));
     let trigger = spec.trigger.as_ref();
-    Ok(view::rehearsal(view::Rehearsal {
+    // In the order of a run.
+    let (message, unmade) = match message.transpose() {
+        Ok(message) => (message, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let pays =
+        tenant.allows(&spec.llm_config.model).and(unmade).and_then(|()| tenant.pays(app.llm.platform_key()));
+    view::rehearsal(view::Rehearsal {
         agent: &entry.agent,
         // In the order of ingress: who is not active hears nothing of its payload.
-        refusal: ingress::active(&entry.agent).err().or_else(|| fault.clone()),
+        standing: ingress::standing(&entry.agent),
+        has_filter: trigger.is_some_and(|trigger| trigger.filter.is_some()),
+        keeps_mismatches: trigger.is_some_and(|trigger| trigger.schema_policy == SchemaPolicy::Quarantine),
         has_schema: trigger.is_some_and(|trigger| trigger.payload_schema.is_some()),
-        fault,
+        tried,
         message,
-        marker,
         pays: pays.map(|(source, _)| source),
-    }))
+    })
 }

@@ -88,7 +88,7 @@ pub async fn get(
 /// The answer has the new secret, this once. Earlier ones verify until the overlap ends.
 #[utoipa::path(
     post, path = "/api/v1/agents/{agent_id}/webhook-secret/rotate", tag = "agents",
-    operation_id = "rotate_webhook_secret", params(("agent_id" = AgentId, Path, description = "The agent."), ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")),
+    operation_id = "rotate_webhook_secret", params(("agent_id" = AgentId, Path, description = "The agent."), IfMatch),
     request_body(content = Option<Rotate>, example = json!({"overlap_seconds": 86_400})),
     responses(
         (status = 200, description = "The new secret.", body = view::RotatedView<'static>),
@@ -128,7 +128,7 @@ pub async fn rotate(
             return Err(ApiError::field("/secret", message));
         }
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
-        let (secret, text) = maker.secret(trigger.secret_encoding, given.clone(), "/secret")?;
+        let (secret, text) = maker.secret(trigger, given.clone(), "/secret")?;
         let secret_id = secret.secret_id;
         let earlier_until = (overlap > 0).then(|| now + chrono::TimeDelta::seconds(overlap.into()));
         let rotation = Rotation { secret, earlier_until, at_most: MAX_LIVE };
@@ -169,7 +169,7 @@ pub async fn rotate(
     params(
         ("agent_id" = AgentId, Path, description = "The agent."),
         ("secret_id" = SecretId, Path, description = "The secret."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version that was read: another version is left as it is.", example = "\"3\"")
+        IfMatch
     ),
     responses(
         (status = 204, description = "It is gone."),

@@ -1,4 +1,4 @@
-//! Agents as the hot path needs them: secrets decrypted, schema compiled, once per version.
+//! Agents as the hot path needs them: secrets decrypted, schema, filter and template compiled, once per version.
 
 use std::sync::Arc;
 
@@ -6,10 +6,13 @@ use moka::future::Cache;
 
 use super::cache::{Cached, Vouched};
 use crate::cipher::{Cipher, CipherError};
+use crate::filter::{Filter, Names};
 use crate::model::{Agent, AgentId, AgentSpec, SealedKind, SecretId, Time, Trigger, WebhookSecret};
 use crate::schema::PayloadSchema;
-use crate::signature::{SecretFault, SigningKey};
+use crate::signature::{Scheme, SecretFault, SigningKey};
+use crate::source::Fault;
 use crate::store::{self, Store};
+use crate::template::Template;
 
 /// Versions kept ready.
 const VERSIONS: u64 = 10_000;
@@ -27,13 +30,25 @@ pub struct AgentEntry {
 pub struct Hook {
     /// How it is signed, and what makes it the same delivery.
     pub trigger: Trigger,
+    /// The rules that its scheme stands for.
+    pub scheme: Scheme,
     /// The secrets that may have signed it.
     pub keys: Vec<HookKey>,
+    /// Which payloads run.
+    pub filter: Option<Filter>,
     /// What its payload must look like.
     pub schema: Option<PayloadSchema>,
 }
 
-/// A stored secret or schema that cannot be used.
+/// A version of an agent, ready to run.
+pub struct Version {
+    /// What it says.
+    pub spec: AgentSpec,
+    /// How its payloads become a message; `None` shows them as JSON. An error is as in [`Unusable::Schema`].
+    pub template: Option<Result<Template, Fault>>,
+}
+
+/// A stored secret, schema or filter that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     /// Sealed under another key, or moved to another row.
@@ -42,9 +57,15 @@ pub enum Unusable {
     /// Not what its encoding says.
     #[error("a stored webhook secret is no longer valid under its encoding: {0}")]
     Secret(#[from] SecretFault),
+    /// It was right when it was saved: it was changed by hand, or the rules have changed.
+    #[error("the stored signature scheme cannot be used: {0}")]
+    Scheme(String),
     /// It compiled when it was saved: it was changed by hand, or the rules have changed.
     #[error("the stored payload schema cannot be used: {0}")]
     Schema(String),
+    /// The same of the filter.
+    #[error("the stored filter cannot be used: {0}")]
+    Filter(#[from] Fault),
 }
 
 /// One webhook secret, ready for use.
@@ -66,7 +87,7 @@ pub fn secret_owner(secret_id: SecretId) -> String {
 /// Caches of agents and of their immutable versions. An id that is not there is remembered too.
 pub struct Agents {
     present: Cached<AgentId, Option<Arc<AgentEntry>>>,
-    versions: Cache<(AgentId, i32), Arc<AgentSpec>>,
+    versions: Cache<(AgentId, i32), Arc<Version>>,
 }
 
 impl Agents {
@@ -97,15 +118,19 @@ impl Agents {
         store: &Store,
         id: AgentId,
         version: i32,
-    ) -> store::Result<Option<Arc<AgentSpec>>> {
-        if let Some(spec) = self.versions.get(&(id, version)).await {
-            return Ok(Some(spec));
+    ) -> store::Result<Option<Arc<Version>>> {
+        if let Some(version) = self.versions.get(&(id, version)).await {
+            return Ok(Some(version));
         }
-        let spec = store.agent_version(id, version).await?.map(Arc::new);
-        if let Some(spec) = &spec {
-            self.versions.insert((id, version), spec.clone()).await;
+        let Some(spec) = store.agent_version(id, version).await? else { return Ok(None) };
+        let template = spec.trigger.as_ref().and_then(|trigger| trigger.prompt_template.as_deref());
+        let template = template.map(Template::compile);
+        if matches!(&template, Some(Err(Fault { passing: true, .. }))) {
+            return Err(store::Error::no_room());
         }
-        Ok(spec)
+        let ready = Arc::new(Version { template, spec });
+        self.versions.insert((id, version), ready.clone()).await;
+        Ok(Some(ready))
     }
 
     pub(super) async fn forget(&self, id: AgentId) {
@@ -123,6 +148,9 @@ async fn load(store: &Store, cipher: &Cipher, id: AgentId) -> store::Result<Opti
         None => None,
         Some(trigger) => Some(prepare(cipher, trigger, &store.webhook_secrets(id).await?)),
     };
+    if let Some(Err(Unusable::Filter(Fault { passing: true, .. }))) = &hook {
+        return Err(store::Error::no_room());
+    }
     if let Some(Err(error)) = &hook {
         tracing::error!(agent_id = %id, %error, "webhooks of this agent cannot be taken");
     }
@@ -130,13 +158,24 @@ async fn load(store: &Store, cipher: &Cipher, id: AgentId) -> store::Result<Opti
 }
 
 fn prepare(cipher: &Cipher, trigger: Trigger, secrets: &[WebhookSecret]) -> Result<Hook, Unusable> {
-    let keys = secrets.iter().map(|secret| open(cipher, secret)).collect::<Result<_, _>>()?;
+    let scheme = Scheme::of(trigger.scheme, trigger.custom.as_ref()).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(|(member, message)| format!("{member} {message}")).collect();
+        Unusable::Scheme(faults.join("; "))
+    })?;
+    let keys = secrets.iter().map(|secret| open(cipher, &scheme, secret)).collect::<Result<_, _>>()?;
+    let filter = trigger.filter.as_deref().map(|text| Filter::compile(text, Names::Hook)).transpose()?;
     let schema = trigger.payload_schema.as_ref().map(PayloadSchema::compile).transpose();
-    Ok(Hook { keys, schema: schema.map_err(|fault| Unusable::Schema(fault.message))?, trigger })
+    Ok(Hook {
+        scheme,
+        keys,
+        filter,
+        schema: schema.map_err(|fault| Unusable::Schema(fault.message))?,
+        trigger,
+    })
 }
 
-fn open(cipher: &Cipher, secret: &WebhookSecret) -> Result<HookKey, Unusable> {
+fn open(cipher: &Cipher, scheme: &Scheme, secret: &WebhookSecret) -> Result<HookKey, Unusable> {
     let text = cipher.open(&secret_owner(secret.secret_id), &secret.sealed)?;
-    let key = SigningKey::new(&text, secret.encoding)?;
+    let key = scheme.key(&text, secret.encoding)?;
     Ok(HookKey { secret_id: secret.secret_id, key, expires_at: secret.expires_at })
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::cache::Vouched;
-use super::{Agents, ApiKeys, Tenants};
+use super::{Agents, ApiKeys, Subscriptions, Tenants};
 use crate::clock::Clock;
 use crate::model::{Change, Time};
 use crate::signal::{Heard, Hint, Listener};
@@ -45,6 +45,7 @@ pub(super) struct Caches {
     pub agents: Arc<Agents>,
     pub tenants: Arc<Tenants>,
     pub api_keys: Arc<ApiKeys>,
+    pub subscriptions: Arc<Subscriptions>,
 }
 
 impl Caches {
@@ -54,6 +55,7 @@ impl Caches {
             agents: Arc::new(Agents::new(vouched.clone())),
             tenants: Arc::new(Tenants::new(vouched.clone())),
             api_keys: Arc::new(ApiKeys::new(vouched.clone())),
+            subscriptions: Arc::new(Subscriptions::new(vouched.clone())),
         }
     }
 
@@ -63,6 +65,7 @@ impl Caches {
             Change::Agent(id) => self.agents.forget(*id).await,
             Change::Tenant(id) => self.tenants.forget(id).await,
             Change::ApiKeys => self.api_keys.forget_all(),
+            Change::Webhooks(id) => self.subscriptions.forget(id).await,
         }
     }
 
@@ -70,6 +73,7 @@ impl Caches {
         self.agents.forget_all();
         self.tenants.forget_all();
         self.api_keys.forget_all();
+        self.subscriptions.forget_all();
     }
 }
 
@@ -121,10 +125,11 @@ impl Follower {
                 },
             };
             match heard {
-                Heard::Hint(Hint::Due | Hint::Cancelled(_)) => {}
+                Heard::Hint(Hint::Due | Hint::Events | Hint::Cancelled(_) | Hint::Ended(_)) => {}
                 Heard::Hint(Hint::Agent(id)) => self.caches.forget(&Change::Agent(id)).await,
                 Heard::Hint(Hint::Tenant(id)) => self.caches.forget(&Change::Tenant(id)).await,
                 Heard::Hint(Hint::ApiKeys) => self.caches.forget(&Change::ApiKeys).await,
+                Heard::Hint(Hint::Webhooks(id)) => self.caches.forget(&Change::Webhooks(id)).await,
                 Heard::Missed => self.look().await,
             }
         }

@@ -7,18 +7,22 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::task::TaskTracker;
 
 use super::cache::Vouched;
 use super::follow::{Caches, Follower};
-use super::{App, Role, key_hash, sealed};
+use super::{App, Role, key_hash, platform_webhook, sealed};
 use crate::cipher::Cipher;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseUrl, SettingError, Settings};
+use crate::egress::{Guard, Sender};
 use crate::llm::{LlmClient, LlmSettings};
 use crate::model::{Actor, ApiKey, ApiKeyId, AuditAction, AuditEntry, KeyRole};
 use crate::queue::Queue;
-use crate::signal::Signal;
-use crate::store::Store;
+use crate::registry::{Registry, RegistrySettings};
+use crate::signal::limit::Rates;
+use crate::signal::{ModelReady, Signal};
+use crate::store::{Group, Store};
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,10 @@ impl App {
         if let Some(fault) = settings.admin_key.as_ref().and_then(config::admin_key_fault) {
             return Err(fault.into());
         }
+        let guard = Guard::new(settings.outbound.egress_allow.clone());
+        if role != Role::Worker {
+            platform_webhook::check(&settings, &guard).await?;
+        }
         let queue = queue(&settings, role)?;
         create_directories(&settings)?;
         let lock = lock_embedded(&settings)?;
@@ -63,6 +71,9 @@ impl App {
             // Nobody comes in here, so it needs no admin key; but without tables it could only complain.
             Role::Worker => store.ping().await.map_err(no_tables)?,
         }
+        if role != Role::Worker {
+            platform_webhook::settle(&settings, &store, &cipher, &clock).await?;
+        }
         sealed::warn_of_closed(&store, &cipher).await;
         let llm = LlmClient::new(LlmSettings {
             base_url: settings.litellm_base_url.clone(),
@@ -70,7 +81,11 @@ impl App {
             max_response_bytes: settings.max_llm_response_bytes,
         })
         .map_err(|error| StartError::Fault(format!("the HTTP client cannot be made: {error}")))?;
-        let signal = signal(&settings)?;
+        let sender = Sender::new(guard)
+            .map_err(|error| StartError::Fault(format!("the HTTP client cannot be made: {error}")))?;
+        let registry = registry(&settings)?;
+        let (signal, rates) = (signal(&settings)?, rates(&settings, &clock)?);
+        let model_ready = model_ready(&settings)?;
         // On Postgres other processes change agents, tenants and keys too.
         let vouched = if store.is_embedded() { Vouched::always() } else { Vouched::by_looking() };
         let caches = Caches::new(&vouched);
@@ -78,7 +93,9 @@ impl App {
             Follower::new(store.clone(), clock.clone(), caches.clone(), vouched)
                 .start(signal.listen_to_changes())
         });
+        let waiters = super::Waiters::start(signal.listen_to_ends());
         Ok(Self {
+            reports: Group::start(store.clone(), settings.accept_queue),
             settings,
             store,
             cipher,
@@ -86,14 +103,24 @@ impl App {
             role,
             queue,
             signal,
+            model_ready,
+            rates,
             llm,
+            sender,
+            outbound: tokio::sync::Notify::new(),
+            webhooks: super::Webhooks::new(),
+            registry,
             agents: caches.agents.clone(),
             tenants: caches.tenants.clone(),
             api_keys: caches.api_keys.clone(),
+            subscriptions: caches.subscriptions.clone(),
             wrong_keys: super::WrongKeys::default(),
             searches: super::Searches::default(),
+            waiters,
+            bulk_jobs: super::BulkJobs::default(),
             caches,
             _follower: follower,
+            tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
             _embedded_lock: lock,
         })
@@ -108,6 +135,30 @@ fn signal(settings: &Settings) -> Result<Signal, SettingError> {
         None => ("DATABASE_URL", Signal::postgres(database.expose_secret())),
     };
     signal.map_err(|fault| SettingError { name, problem: fault.to_string() })
+}
+
+/// The channel for those who hear of models on Redis, if there is one. Whether it is used the platform's endpoint says.
+fn model_ready(settings: &Settings) -> Result<Option<ModelReady>, SettingError> {
+    let channel = settings.redis_url.as_ref().map(|url| ModelReady::new(url.expose_secret()));
+    channel.transpose().map_err(|fault| SettingError { name: "REDIS_URL", problem: fault.to_string() })
+}
+
+/// Hooks are counted for all processes together if there is a Redis, else in each.
+fn rates(settings: &Settings, clock: &Clock) -> Result<Rates, SettingError> {
+    let Some(url) = &settings.redis_url else { return Ok(Rates::local(clock.clone())) };
+    Rates::redis(clock.clone(), url.expose_secret())
+        .map_err(|fault| SettingError { name: "REDIS_URL", problem: fault.to_string() })
+}
+
+/// A client of the MLflow server, if there is one. That it is away now keeps nobody from starting.
+fn registry(settings: &Settings) -> Result<Option<Registry>, StartError> {
+    let Some(mlflow) = &settings.outbound.mlflow else { return Ok(None) };
+    let registry = Registry::new(&RegistrySettings {
+        url: mlflow.url.clone(),
+        token: mlflow.token.clone(),
+        user: mlflow.user.clone(),
+    });
+    registry.map(Some).map_err(|error| StartError::Fault(error.to_string()))
 }
 
 /// The queue that the settings name. That Redis is away now keeps nobody from starting.

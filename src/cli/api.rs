@@ -147,16 +147,20 @@ impl Api {
         }
     }
 
+    /// Where an agent takes deliveries.
+    pub(super) fn webhook_url(&self, agent: &str) -> Url {
+        self.url(&["webhook", "agents", agent, "webhook"])
+    }
+
     /// A signed delivery; the answer comes back whatever it is.
     pub(super) async fn deliver(
         &self,
         agent: &str,
-        headers: &[(&'static str, String)],
+        headers: &[(String, String)],
         body: Vec<u8>,
     ) -> Result<(u16, String), Failure> {
-        let url = self.url(&["webhook", "agents", agent, "webhook"]);
-        let request = self.http.post(url).header("Content-Type", "application/json").body(body);
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let request = self.http.post(self.webhook_url(agent)).body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         let response = self.open(request).await?;
         Ok((response.status().as_u16(), self.body(response).await?))
     }

@@ -10,14 +10,14 @@ use super::input;
 /// Up to this length a payload is shown in the command itself.
 const MAX_LITERAL: usize = 4096;
 
-/// `curl …` for these bytes, which came from `file`.
+/// `curl …` for these bytes, which came from `file`; the headers say their `Content-Type`.
 pub(super) fn command(
     url: &Url,
-    headers: &[(&'static str, String)],
+    headers: &[(String, String)],
     body: &[u8],
     file: &Path,
 ) -> Result<String, Failure> {
-    let mut command = format!("curl -sS {} -H 'Content-Type: application/json'", quoted(url.as_str()));
+    let mut command = format!("curl -sS {}", quoted(url.as_str()));
     for (name, value) in headers {
         command.push_str(&format!(" -H {}", quoted(&format!("{name}: {value}"))));
     }
@@ -85,7 +85,9 @@ mod tests {
 
     fn line(body: &[u8], file: &str) -> String {
         let url = Url::parse("http://h/w?a=1&b=2").expect("a URL");
-        command(&url, &[("X-Sig", "sha256=ab".to_owned())], body, Path::new(file)).expect("a command")
+        let headers = [("Content-Type", "application/json"), ("X-Sig", "sha256=ab")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        command(&url, &headers, body, Path::new(file)).expect("a command")
     }
 
     #[test]

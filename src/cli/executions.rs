@@ -5,14 +5,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::api::{Answer, Api, ApiArgs};
+use super::bulk::Bulk;
 use super::failure::Failure;
 use super::output::field;
 use super::paging::PageArgs;
 use super::wait::WaitArgs;
 use super::{input, output, timeline, trace};
-use crate::model::{AgentId, ExecutionId, ExecutionStatus, TenantId};
+use crate::model::{AgentId, ExecutionId, ExecutionStatus, HeldReason, TenantId};
 
-const STATUSES: &[&str] = &["queued", "held", "running", "success", "failed", "cancelled"];
+pub(super) const HELD_REASONS: &[&str] = &["paused", "quarantine"];
+pub(super) const STATUSES: &[&str] = &["queued", "held", "running", "success", "failed", "cancelled"];
 
 /// Executions: what became of each accepted hook
 #[derive(Args)]
@@ -35,6 +37,9 @@ Examples:
         /// Only those that stand so
         #[arg(long, value_parser = input::word::<ExecutionStatus>(STATUSES))]
         status: Option<ExecutionStatus>,
+        /// Only those that are held for this reason
+        #[arg(long, value_name = "REASON", value_parser = input::word::<HeldReason>(HELD_REASONS))]
+        held_reason: Option<HeldReason>,
         /// Only this agent's
         #[arg(long, value_name = "AGENT_ID")]
         agent: Option<AgentId>,
@@ -55,13 +60,32 @@ Examples:
     },
     /// One execution whole: its timing, tokens, cost, every LLM call, why there was more than one, input and output
     #[command(after_help = "Example:\n  agenthook executions show EXECUTION_ID")]
-    Show { execution_id: ExecutionId },
+    Show {
+        execution_id: ExecutionId,
+    },
     /// What happened to one execution, in the order of time
     #[command(after_help = "Example:\n  agenthook executions timeline EXECUTION_ID")]
-    Timeline { execution_id: ExecutionId },
+    Timeline {
+        execution_id: ExecutionId,
+    },
     /// End an execution that has not ended; a call that is out is given up
     #[command(after_help = "Example:\n  agenthook executions cancel EXECUTION_ID")]
-    Cancel { execution_id: ExecutionId },
+    Cancel {
+        execution_id: ExecutionId,
+    },
+    /// Let a held execution run
+    #[command(after_help = "Example:\n  agenthook executions release EXECUTION_ID --wait")]
+    Release {
+        execution_id: ExecutionId,
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// End a held execution: it never runs
+    #[command(after_help = "Example:\n  agenthook executions discard EXECUTION_ID")]
+    Discard {
+        execution_id: ExecutionId,
+    },
+    Bulk(Bulk),
     /// Run a failed execution again, under the same id
     #[command(after_help = "Example:\n  agenthook executions retry EXECUTION_ID --wait")]
     Retry {
@@ -88,8 +112,9 @@ impl Executions {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (api, json) = (self.api.api()?, self.api.json);
         match self.what {
-            What::List { status, agent, tenant, from, to, q, page } => {
+            What::List { status, held_reason, agent, tenant, from, to, q, page } => {
                 let filter = [
+                    ("held_reason", held_reason.map(|reason| reason.as_str().to_owned())),
                     ("status", status.map(|status| status.as_str().to_owned())),
                     ("agent_id", agent.map(|id| id.to_string())),
                     ("tenant_id", tenant.map(String::from)),
@@ -118,6 +143,16 @@ impl Executions {
                 let answer = act(&api, execution_id, "cancel", &json!({})).await?;
                 answer.show(json, |execution| format!("cancelled {}", field(execution, "/execution_id")))
             }
+            What::Release { execution_id, wait } => {
+                let answer = act(&api, execution_id, "release", &json!({})).await?;
+                let told = |execution: &Value| format!("released {}", field(execution, "/execution_id"));
+                wait.begun(&api, &answer, json, told).await
+            }
+            What::Discard { execution_id } => {
+                let answer = act(&api, execution_id, "discard", &json!({})).await?;
+                answer.show(json, |execution| format!("discarded {}", field(execution, "/execution_id")))
+            }
+            What::Bulk(bulk) => bulk.run(&api, json).await,
             What::Retry { execution_id, wait } => {
                 let answer = act(&api, execution_id, "retry", &json!({})).await?;
                 let told = |answer: &Value| {
@@ -140,11 +175,20 @@ async fn act(api: &Api, id: ExecutionId, action: &str, body: &Value) -> Result<A
     api.write(Method::POST, &["executions", &id.to_string(), action], body).await
 }
 
+/// How it stands, and of what is held, why.
+fn status(execution: &Value) -> String {
+    let status = field(execution, "/status");
+    match execution.pointer("/held_reason").and_then(Value::as_str) {
+        Some(reason) if status == "held" => format!("held ({})", output::plain(reason)),
+        _ => status,
+    }
+}
+
 fn row(execution: &Value) -> [String; 9] {
     let text = |pointer| field(execution, pointer);
     [
         text("/execution_id"),
-        text("/status"),
+        status(execution),
         text("/tenant_id"),
         text("/model"),
         text("/usage/total_tokens"),

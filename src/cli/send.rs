@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::api::ApiArgs;
 use super::failure::Failure;
-use super::key::KeyArgs;
+use super::key::{KeyArgs, SignArgs};
 use super::problem::refusal;
 use super::wait::WaitArgs;
 use super::{input, output};
@@ -34,28 +35,44 @@ pub(super) struct Send {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 
+    /// Sent as Agenthook-Callback-Url: where to tell the end of the run, on a host that the agent calls back
+    #[arg(long, value_name = "URL")]
+    callback: Option<SecretString>,
+
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
     key: KeyArgs,
+    #[command(flatten)]
+    sign: SignArgs,
     #[command(flatten)]
     api: ApiArgs,
 }
 
 impl Send {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let key = self.key.key()?;
         let body = input::bytes(&self.file)?;
         // A key that is missing is told before anything is sent.
         let api = if self.wait.wait { self.api.api()? } else { self.api.anonymous()? };
-        let mut headers = self.key.scheme().sign(&key, &body);
-        headers.extend(self.idempotency_key.map(|key| ("Idempotency-Key", key)));
+        let url = api.webhook_url(&self.agent.to_string());
+        let mut headers = self.sign.sign(&self.key, &body, Some(&url))?;
+        headers.extend(self.idempotency_key.map(|key| ("Idempotency-Key".to_owned(), key)));
+        if let Some(url) = &self.callback {
+            // What is no value of a header would end in an error that shows it.
+            let is_fine = url.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
+            if !is_fine {
+                return Err(Failure::Usage(
+                    "--callback is no URL: percent-encode spaces and what is not ASCII".into(),
+                ));
+            }
+            headers.push(("Agenthook-Callback-Url".to_owned(), url.expose_secret().to_owned()));
+        }
         let (status, text) = api.deliver(&self.agent.to_string(), &headers, body).await?;
         let execution = match status {
             200..300 => execution_id(&text),
             401 => {
                 return Err(Failure::Fault(format!(
-                    "{}: check the secret, --secret-encoding and the agent's id (the server does not say which \
+                    "{}: check the secret, --scheme, --secret-encoding and the agent's id (the server does not say which \
                      is wrong)",
                     refusal(status, &text)
                 )));

@@ -6,7 +6,7 @@ use clap::Args;
 use url::Url;
 
 use super::failure::Failure;
-use super::key::KeyArgs;
+use super::key::{KeyArgs, SignArgs};
 use super::{curl, input, output};
 
 /// Sign a payload: print the signature headers, or a curl command that sends it
@@ -17,7 +17,8 @@ The bytes of FILE are signed exactly as they are; a line end at the end counts.
 Examples:
   printf '%s' '{\"ticket_id\":\"TKT-123\"}' | agenthook sign --secret-file secret.txt -
   agenthook sign --secret-file secret.txt ticket.json \\
-    --curl http://127.0.0.1:8000/webhook/agents/AGENT_ID/webhook")]
+    --curl http://127.0.0.1:8000/webhook/agents/AGENT_ID/webhook
+  agenthook sign --scheme stripe --secret-file secret.txt --now 1700000000 event.json")]
 pub(super) struct Sign {
     /// The payload; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -29,17 +30,19 @@ pub(super) struct Sign {
 
     #[command(flatten)]
     key: KeyArgs,
+    #[command(flatten)]
+    sign: SignArgs,
 }
 
 impl Sign {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let key = self.key.key()?;
         let body = input::bytes(&self.file)?;
-        let headers = self.key.scheme().sign(&key, &body);
+        let headers = self.sign.sign(&self.key, &body, self.curl.as_ref())?;
         output::print(match &self.curl {
             Some(url) => curl::command(url, &headers, &body, &self.file)?,
             None => {
-                let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                let signed = headers.iter().filter(|(name, _)| name != "Content-Type");
+                let lines: Vec<_> = signed.map(|(name, value)| format!("{name}: {value}")).collect();
                 lines.join("\n")
             }
         })

@@ -12,11 +12,13 @@ use serde_json::{Map, Value, json};
 use super::api::ApiArgs;
 use super::failure::Failure;
 use super::input;
+use super::limits::{LimitArgs, concurrency, rate};
 use super::output::{field, sheet};
 use super::paging::PageArgs;
 use crate::model::TenantId;
 
 const POLICIES: [&str; 3] = ["tenant_then_platform", "tenant_only", "platform_only"];
+const COLUMNS: [&str; 7] = ["TENANT", "NAME", "KEY POLICY", "FALLBACK ON", "RATE", "AT ONCE", "LLM KEY"];
 const REASONS: [&str; 4] = ["missing", "rejected", "budget_exceeded", "rate_limited"];
 
 /// Tenants: whose agents, and whose LLM key pays
@@ -34,7 +36,8 @@ enum What {
     #[command(after_help = "\
 Examples:
   agenthook tenant create acme --name 'Acme Ltd'
-  agenthook tenant create acme --key-policy tenant_only --allowed-models gpt-4o-mini,gpt-4o")]
+  agenthook tenant create acme --key-policy tenant_only --allowed-models gpt-4o-mini,gpt-4o
+  agenthook tenant create acme --rate 600/min --burst 100 --concurrency 20")]
     Create {
         /// Its id for ever: 1 to 100 of A-Z a-z 0-9 . _ -
         tenant_id: TenantId,
@@ -52,8 +55,9 @@ Examples:
     Show { tenant_id: TenantId },
     /// Change a tenant: only what is given changes
     #[command(after_help = "\
-Example: let the platform's key pay too when the tenant's budget is spent
-  agenthook tenant update acme --fallback-on missing,budget_exceeded")]
+Examples: let the platform's key pay too when the tenant's budget is spent; lift one limit, set the other
+  agenthook tenant update acme --fallback-on missing,budget_exceeded
+  agenthook tenant update acme --no-rate --concurrency 50")]
     Update {
         tenant_id: TenantId,
         #[command(flatten)]
@@ -99,6 +103,8 @@ struct Fields {
     /// The only models its agents may call, comma-separated
     #[arg(long, value_name = "MODELS", value_delimiter = ',')]
     allowed_models: Option<Vec<String>>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 impl Fields {
@@ -110,7 +116,8 @@ impl Fields {
             ("fallback_on", self.fallback_on.map(Value::from)),
             ("allowed_models", self.allowed_models.map(Value::from)),
         ];
-        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        let fields = fields.into_iter().chain(self.limits.fields());
+        fields.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
 
@@ -125,9 +132,12 @@ impl Tenant {
             }
             What::List { page } => {
                 let page = page.read(&api, "tenants", &[]).await?;
-                page.show(json, ["TENANT", "NAME", "KEY POLICY", "FALLBACK ON", "LLM KEY"], |tenant| {
-                    ["/tenant_id", "/name", "/key_policy", "/fallback_on", "/llm_key/hint"]
-                        .map(|pointer| field(tenant, pointer))
+                page.show(json, COLUMNS, |tenant| {
+                    let [id, name, policy, fallback, key] =
+                        ["/tenant_id", "/name", "/key_policy", "/fallback_on", "/llm_key/hint"]
+                            .map(|pointer| field(tenant, pointer));
+                    let (rate, at_once) = (rate(tenant, "/rate_limit"), concurrency(tenant, "/concurrency"));
+                    [id, name, policy, fallback, rate, at_once, key]
                 })
             }
             What::Show { tenant_id } => {
@@ -194,6 +204,8 @@ fn describe(tenant: &Value) -> String {
         ("key policy", field(tenant, "/key_policy")),
         ("fallback on", field(tenant, "/fallback_on")),
         ("models", models),
+        ("rate", rate(tenant, "/rate_limit")),
+        ("at once", concurrency(tenant, "/concurrency")),
         ("LLM key", field(tenant, "/llm_key/hint")),
         ("created", field(tenant, "/created_at")),
     ])

@@ -5,8 +5,19 @@ use serde_json::Value;
 use super::output::{field, table};
 
 /// What is not simply the next step: why there was another call, another run, or an end.
-const REASONS: [&str; 7] =
-    ["key_fallback", "retry_planned", "requeued", "held", "cancelled", "retried", "replayed"];
+const REASONS: [&str; 11] = [
+    "key_fallback",
+    "retry_planned",
+    "requeued",
+    "held",
+    "released",
+    "discarded",
+    "cancelled",
+    "retried",
+    "replayed",
+    "delivery_failed",
+    "delivery_exhausted",
+];
 
 /// All of it.
 pub(super) fn all(answer: &Value) -> String {

@@ -31,6 +31,7 @@ fn with(text: &str, reasons: Option<String>) -> String {
         parts.push(format!("calls\n{}", calls(attempts, execution.pointer("/error"))));
     }
     parts.extend(reasons.map(|reasons| format!("why\n{reasons}")));
+    parts.extend(schema_errors(&execution));
     parts.push(format!("input\n{}", shortened(&input(text))));
     if let Some(output) = execution.pointer("/output").and_then(Value::as_str) {
         parts.push(format!("output\n{}", shortened(output)));
@@ -66,6 +67,12 @@ fn summary(execution: &Value) -> String {
     if execution.pointer("/replay_of").is_some_and(Value::is_string) {
         rows.insert(2, ("replay of", text("/replay_of")));
     }
+    if execution.pointer("/held_reason").is_some_and(Value::is_string) {
+        rows.push(("held for", text("/held_reason")));
+    }
+    if execution.pointer("/callback/host").is_some_and(Value::is_string) {
+        rows.push(("calls back", text("/callback/host")));
+    }
     if execution.pointer("/due_at").is_some_and(Value::is_string) {
         rows.push(("due", text("/due_at")));
     }
@@ -99,6 +106,14 @@ fn calls(attempts: &[Value], told: Option<&Value>) -> String {
         ]
     });
     table(["#", "STARTED", "TOOK", "KEY", "MODEL", "HTTP", "CALL ID", "TOKENS OR ERROR"], rows)
+}
+
+/// Where the payload of one that is held does not match the schema.
+fn schema_errors(execution: &Value) -> Option<String> {
+    let errors = execution.pointer("/schema_errors").and_then(Value::as_array)?;
+    let rows =
+        errors.iter().map(|error| ["/instance_path", "/schema_path", "/message"].map(|at| field(error, at)));
+    Some(format!("does not match the schema\n{}", table(["IN THE PAYLOAD", "IN THE SCHEMA", "WHAT"], rows)))
 }
 
 fn took(attempt: &Value) -> String {

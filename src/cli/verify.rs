@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use clap::Args;
 use owo_colors::OwoColorize;
 use serde_json::json;
-use url::Url;
 
 use super::failure::Failure;
-use super::key::KeyArgs;
-use super::{input, output};
-use crate::signature::Refusal;
+use super::key::{KeyArgs, time};
+use super::{hit_words, input, output};
+use crate::signature::{Case, Request, diagnose};
 
 /// Check a signature alone: the payload need not be JSON, the secret may be any that is not empty
 #[derive(Args)]
 #[command(after_help = "\
-Prints `valid` and ends with 0, or the reason and ends with 1.
+Prints `valid` and ends with 0, or what is wrong and ends with 1: docs/integrators.md says what to do.
 
 Example:
   agenthook verify --scheme hub --secret-file secret.txt \\
@@ -30,13 +29,13 @@ pub(super) struct Verify {
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<OsString>,
 
-    /// The time of the check in seconds since 1970, for schemes that sign a timestamp (hub does not)
+    /// The time of the check in seconds since 1970, for schemes that sign a timestamp; now if it is not given
     #[arg(long, value_name = "UNIX", allow_negative_numbers = true)]
     now: Option<i64>,
 
-    /// The URL that was called, for schemes that sign it (hub does not)
+    /// The URL that was called, for schemes that sign it: the characters that were signed
     #[arg(long, value_name = "URL")]
-    url: Option<Url>,
+    url: Option<String>,
 
     /// Print the verdict as JSON
     #[arg(long)]
@@ -49,31 +48,28 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<(), Failure> {
         let headers = self.headers.iter().map(header).collect::<Result<Vec<_>, _>>()?;
-        let key = self.key.key()?;
+        let scheme = self.key.scheme()?;
+        let key = self.key.key(&scheme)?;
         let body = input::bytes(&self.file)?;
-        // Taken from everybody, needed by the schemes that sign them: hub signs the body alone.
-        let _ = (self.now, self.url);
-        match self.key.scheme().verify([((), &key)], headers.as_slice(), &body) {
-            Ok(()) if self.json => output::print(json!({"valid": true}).to_string()),
-            Ok(()) => output::print("valid".green().to_string()),
-            Err(refusal) => {
-                let (code, detail) = (code(refusal), refusal.to_string());
-                output::print(if self.json {
-                    json!({"valid": false, "diagnosis": {"code": code, "detail": detail}}).to_string()
-                } else {
-                    format!("{}: {detail}", "invalid".red())
-                })?;
-                Err(Failure::Negative)
-            }
+        let url = self.url.as_deref().unwrap_or("");
+        let now = time(self.now)?;
+        let request = Request { headers: headers.as_slice(), body: &body, url, now };
+        if scheme.verify([((), &key)], &request).is_ok() {
+            return output::print(match self.json {
+                true => json!({"valid": true}).to_string(),
+                false => "valid".green().to_string(),
+            });
         }
-    }
-}
-
-/// The name of the reason in the API.
-fn code(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Missing { .. } => "missing_header",
-        Refusal::Repeated { .. } | Refusal::Malformed { .. } | Refusal::Mismatch => "unknown",
+        let live = &[self.key.known(&scheme)?];
+        let case = Case { scheme: &scheme, headers: &headers, body: &body, url, now, live, strange: &[] };
+        let diagnosis = diagnose(&case);
+        output::print(match self.json {
+            true => json!({"valid": false, "diagnosis": diagnosis}).to_string(),
+            false => {
+                format!("{}: {}: {}", "invalid".red(), hit_words::code(diagnosis.code), diagnosis.detail)
+            }
+        })?;
+        Err(Failure::Negative)
     }
 }
 

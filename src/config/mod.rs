@@ -4,6 +4,7 @@
 //! compose files pass empty ones. Every limit of the program that is not a rule of the contract is here.
 
 mod keys;
+mod outbound;
 mod parse;
 
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use parse::{database_url, fault, filled, http_url, networks, number, parse, redis_url, secret};
+
+pub use outbound::{Mlflow, Outbound, OutboundArgs, PlatformWebhook};
 
 pub use keys::{
     admin_key_fault, api_key_hint, encryption_key_file, encryption_keys, generate_api_key,
@@ -81,6 +84,14 @@ pub struct SettingsArgs {
     #[arg(long, env = "AGENTHOOK_ACCEPT_QUEUE", value_name = "N")]
     pub accept_queue: Option<String>,
 
+    /// Hits that are kept of each agent beside its executions, the newest: 1 to 100000 [default: 1000]
+    #[arg(long, env = "AGENTHOOK_HITS_PER_AGENT", value_name = "N")]
+    pub hits_per_agent: Option<String>,
+
+    /// How long hits and their counts are kept, in days: 1 to 3650 [default: 30]
+    #[arg(long, env = "AGENTHOOK_HITS_DAYS", value_name = "DAYS")]
+    pub hits_days: Option<String>,
+
     /// Largest answer taken from LiteLLM, in bytes: 1024 to 104857600 [default: 8388608]
     #[arg(long, env = "AGENTHOOK_MAX_LLM_RESPONSE_BYTES", value_name = "BYTES")]
     pub max_llm_response_bytes: Option<String>,
@@ -92,6 +103,10 @@ pub struct SettingsArgs {
     /// Proxies in front whose X-Forwarded-For is believed, comma-separated: addresses or CIDRs [default: none]
     #[arg(long, env = "AGENTHOOK_TRUSTED_PROXIES", value_name = "CIDRS")]
     pub trusted_proxies: Option<String>,
+
+    #[allow(missing_docs, reason = "documented there")]
+    #[command(flatten)]
+    pub outbound: OutboundArgs,
 
     /// Do not bring the database up to date at the start
     #[arg(long)]
@@ -145,9 +160,12 @@ pub struct Settings {
     pub max_body_bytes: usize,
     pub worker_concurrency: usize,
     pub accept_queue: usize,
+    pub hits_per_agent: u32,
+    pub hits_days: u32,
     pub max_llm_response_bytes: usize,
     pub database_connections: u32,
     pub trusted_proxies: Vec<IpNet>,
+    pub outbound: Outbound,
     pub migrate: bool,
     pub log: String,
     pub log_format: Option<LogFormat>,
@@ -220,9 +238,15 @@ impl SettingsArgs {
                 format!("`{log}` is no level (error, warn, info, debug, trace) and no filter"),
             ));
         }
+        let (outbound, redis_url) = (self.outbound.resolve()?, redis_url(self.redis_url)?);
+        if outbound.platform_webhook.as_ref().is_some_and(|wanted| wanted.redis_fallback)
+            && redis_url.is_none()
+        {
+            return Err(fault("ENABLE_REDIS_FALLBACK", "publishes on Redis: set REDIS_URL too".into()));
+        }
         Ok(Settings {
             database_url: database_url(self.database_url, &data_dir)?,
-            redis_url: redis_url(self.redis_url)?,
+            redis_url,
             litellm_base_url: http_url("LITELLM_BASE_URL", self.litellm_base_url, "http://127.0.0.1:4000")?,
             platform_key: secret(self.litellm_api_key).or_else(|| secret(self.litellm_master_key)),
             public_url: http_url("AGENTHOOK_PUBLIC_URL", self.public_url, &format!("http://{bind}"))?,
@@ -245,6 +269,8 @@ impl SettingsArgs {
                 10_000,
             )?,
             accept_queue: number("AGENTHOOK_ACCEPT_QUEUE", self.accept_queue, 4096, 1, 100_000)?,
+            hits_per_agent: number("AGENTHOOK_HITS_PER_AGENT", self.hits_per_agent, 1000, 1, 100_000)? as u32,
+            hits_days: number("AGENTHOOK_HITS_DAYS", self.hits_days, 30, 1, 3650)? as u32,
             max_llm_response_bytes: number(
                 "AGENTHOOK_MAX_LLM_RESPONSE_BYTES",
                 self.max_llm_response_bytes,
@@ -260,6 +286,7 @@ impl SettingsArgs {
                 1000,
             )? as u32,
             trusted_proxies: networks("AGENTHOOK_TRUSTED_PROXIES", self.trusted_proxies)?,
+            outbound,
             migrate: !self.no_migrate,
             data_dir,
             log,
@@ -269,95 +296,5 @@ impl SettingsArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    use secrecy::ExposeSecret;
-
-    use super::*;
-
-    #[test]
-    fn nothing_given_is_the_embedded_default() {
-        let settings = SettingsArgs::default().resolve().expect("defaults are valid");
-        assert!(
-            matches!(settings.database_url, DatabaseUrl::Sqlite(path) if path.ends_with("data/agenthook.db"))
-        );
-        assert_eq!(settings.bind.to_string(), "127.0.0.1:8000");
-        assert_eq!(settings.public_url.as_str(), "http://127.0.0.1:8000/");
-        assert_eq!(settings.max_body_bytes, 1_048_576);
-    }
-
-    #[test]
-    fn empty_is_unset() {
-        let args = SettingsArgs {
-            database_url: Some(String::new()),
-            litellm_api_key: Some("".into()),
-            litellm_master_key: Some("sk-master".into()),
-            max_body_bytes: Some(" ".into()),
-            ..SettingsArgs::default()
-        };
-        let settings = args.resolve().expect("empty is unset");
-        assert_eq!(settings.platform_key.expect("the master key").expose_secret(), "sk-master");
-    }
-
-    #[test]
-    fn limits_at_their_limits() {
-        let with = |bytes: &str| {
-            SettingsArgs { max_body_bytes: Some(bytes.into()), ..SettingsArgs::default() }
-                .resolve()
-                .map(|s| s.max_body_bytes)
-        };
-        assert_eq!(with("26214400").ok(), Some(26_214_400));
-        assert_eq!(with("1").ok(), Some(1));
-        for wrong in ["0", "26214401", "-1", "1e6", "many"] {
-            let error = with(wrong).expect_err("out of range").to_string();
-            assert!(error.starts_with("AGENTHOOK_MAX_BODY_BYTES: ") && !error.contains('\n'), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_value_is_one_line_that_names_the_setting() {
-        let cases = [
-            SettingsArgs { bind: Some("localhost".into()), ..SettingsArgs::default() },
-            SettingsArgs { health_bind: Some("8001".into()), ..SettingsArgs::default() },
-            SettingsArgs { database_url: Some("mysql://x".into()), ..SettingsArgs::default() },
-            SettingsArgs {
-                database_url: Some("postgres://u:p@127.0.0.1:abc/x".into()),
-                ..SettingsArgs::default()
-            },
-            SettingsArgs { litellm_base_url: Some("ftp://x".into()), ..SettingsArgs::default() },
-            SettingsArgs { trusted_proxies: Some("10.0.0.0/8, proxy".into()), ..SettingsArgs::default() },
-            SettingsArgs { trusted_proxies: Some("10.0.0.0/33".into()), ..SettingsArgs::default() },
-            SettingsArgs { log_format: Some("xml".into()), ..SettingsArgs::default() },
-            SettingsArgs { log: Some("a=b=c".into()), ..SettingsArgs::default() },
-        ];
-        for args in cases {
-            let error = args.resolve().expect_err("wrong").to_string();
-            assert_eq!(error.lines().count(), 1, "{error}");
-        }
-    }
-
-    #[test]
-    fn what_holds_secrets_prints_none() {
-        let args = SettingsArgs {
-            database_url: Some("postgres://u:planted-1@127.0.0.1/x".into()),
-            redis_url: Some("redis://:planted-2@127.0.0.1".into()),
-            litellm_api_key: Some("planted-3".into()),
-            litellm_master_key: Some("planted-4".into()),
-            encryption_keys: Some("planted-5,planted-6".into()),
-            admin_key: Some("ahk_planted-7".into()),
-            ..SettingsArgs::default()
-        };
-        let with_a_password = SettingsArgs {
-            litellm_base_url: Some("http://u:planted-8@h:4000?k=planted-9".into()),
-            ..args.clone()
-        };
-        let with_a_query = SettingsArgs { public_url: Some("http://h/?k=planted-9".into()), ..args.clone() };
-        let settings = args.clone().resolve().expect("valid");
-        let keys = super::present_encryption_keys(&settings).expect("given");
-        let printed = format!("{args:?} {with_a_password:?} {settings:?} {settings:#?} {keys:?}");
-        assert!(!printed.contains("planted"), "{printed}");
-        for args in [with_a_password, with_a_query] {
-            let error = args.resolve().expect_err("refused");
-            assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
-        }
-    }
-}
+#[path = "tests.rs"]
+mod tests;

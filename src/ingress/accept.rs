@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::model::NewExecution;
+use crate::model::{Event, EventType, NewExecution};
 use crate::store::{Accepted, Group};
 use crate::web::ApiError;
 
@@ -23,19 +23,25 @@ impl Intake {
         Self { app, group }
     }
 
-    /// Stores a hook and rings for it; returns after the commit.
+    /// Stores a hook and rings for it, unless it waits for a person; returns after the commit.
     ///
     /// # Errors
     /// 503 when the server is about to stop, full, or without its database.
-    pub async fn accept(&self, hook: NewExecution) -> Result<Accepted, ApiError> {
+    pub async fn accept(&self, mut hook: NewExecution) -> Result<Accepted, ApiError> {
         if self.app.is_draining() {
             return Err(ApiError::unavailable("the server is about to stop; send it again"));
         }
-        let execution_id = hook.execution_id;
+        let (execution_id, is_held) = (hook.execution_id, hook.held.is_some());
+        let event = if is_held { EventType::ExecutionHeld } else { EventType::ExecutionQueued };
+        let is_wanted = self.app.is_wanted(&event, &hook.tenant_id, hook.agent_id).await?;
+        hook.event = is_wanted.then(|| Event::of_hook(&hook));
         let full = |_| ApiError::unavailable("too many webhooks are waiting to be stored; send it again");
         let accepted = self.group.try_write(hook).await.map_err(full)??;
-        if accepted == Accepted::New {
+        if accepted == Accepted::New && !is_held {
             self.app.ring(execution_id);
+        }
+        if is_wanted {
+            self.app.events_written();
         }
         Ok(accepted)
     }

@@ -7,19 +7,24 @@ use actix_web::web::{Bytes, BytesMut};
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
 
-use crate::model::{AgentId, Time};
-use crate::signature::HeaderSource;
-use crate::web::{ApiError, Code};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::model::{AgentId, Time, form_json, is_form, is_json};
+use crate::signature::{HeaderSource, Request};
+use crate::web::{ApiError, Code, RequestId};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(25);
-/// What senders of webhooks post, under whatever scheme. A scheme may take fewer.
-const CONTENT_TYPES: [&str; 2] = ["application/json", "application/x-www-form-urlencoded"];
 
 /// A POST whose size and type are acceptable, and nothing more.
 pub(super) struct RawWebhook {
     /// `None` if the path holds no UUID: then it is an unknown agent like any other.
     pub agent_id: Option<AgentId>,
+    /// `X-Request-Id` of the answer.
+    pub request_id: Uuid,
+    /// Where the sender thinks it has sent it to: the public URL and the request's target as it came.
+    pub url: String,
     /// As received.
     pub body: Bytes,
     /// By the clock: for rows and windows.
@@ -30,38 +35,83 @@ pub(super) struct RawWebhook {
     headers: HeaderMap,
 }
 
+/// A POST that could not be read.
+pub(super) struct Unread {
+    /// `None` if the path holds no UUID.
+    pub agent_id: Option<AgentId>,
+    /// `X-Request-Id` of the answer.
+    pub request_id: Uuid,
+    /// By the clock.
+    pub received_at: Time,
+    /// All headers, in no order.
+    pub headers: HeaderMap,
+}
+
 impl RawWebhook {
     /// Reads the request.
     pub async fn read(
         request: &HttpRequest,
         payload: web::Payload,
         agent_id: &str,
-        received_at: Time,
-        limit: usize,
-    ) -> Result<Self, ApiError> {
-        let headers = request.headers();
-        let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(headers, payload, limit)).await {
-            Ok(body) => body?,
-            Err(_) => {
-                let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
-                return Err(ApiError::new(Code::RequestTimeout, detail));
+        RequestId(request_id): RequestId,
+        app: &App,
+    ) -> Result<Self, (Unread, ApiError)> {
+        let (agent_id, received_at, headers) = (agent_id.parse().ok(), app.clock.now(), request.headers());
+        let body = match read(headers, payload, app.settings.max_body_bytes).await {
+            Ok(body) => body,
+            Err(error) => {
+                return Err((Unread { agent_id, request_id, received_at, headers: headers.clone() }, error));
             }
         };
-        check_types(headers)?;
         let arrived = Instant::now();
-        Ok(Self { agent_id: agent_id.parse().ok(), body, received_at, arrived, headers: headers.clone() })
+        let url = format!("{}{}", app.settings.public_url.as_str().trim_end_matches('/'), target(request));
+        Ok(Self { agent_id, request_id, url, body, received_at, arrived, headers: headers.clone() })
+    }
+
+    /// All headers, in no order.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// The `Content-Type`, if it is text.
     pub fn content_type(&self) -> Option<&str> {
         self.headers.get(CONTENT_TYPE)?.to_str().ok()
     }
+
+    /// The JSON that the body stands for: itself, or a form as an object of strings.
+    pub fn json(&self) -> Bytes {
+        match self.content_type() {
+            Some(value) if is_form(value) => form_json(&self.body).into(),
+            Some(_) | None => self.body.clone(),
+        }
+    }
+
+    /// What a scheme looks at.
+    pub fn to_verify(&self) -> Request<'_, Self> {
+        Request { headers: self, body: &self.body, url: &self.url, now: self.received_at }
+    }
 }
 
 impl HeaderSource for RawWebhook {
-    fn values<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.headers.get_all(name).map(|value| value.as_bytes())
     }
+}
+
+/// The request's target as the sender wrote it.
+fn target(request: &HttpRequest) -> &str {
+    request.uri().path_and_query().map_or("/", |target| target.as_str())
+}
+
+/// Reads the body within its limits, and refuses what no scheme takes.
+async fn read(headers: &HeaderMap, payload: web::Payload, limit: usize) -> Result<Bytes, ApiError> {
+    let Ok(body) = tokio::time::timeout(BODY_TIMEOUT, read_body(headers, payload, limit)).await else {
+        let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+        return Err(ApiError::new(Code::RequestTimeout, detail));
+    };
+    let body = body?;
+    check_types(headers)?;
+    Ok(body)
 }
 
 /// Reads the body; more than `limit` bytes are refused by the header, or as soon as they have come.
@@ -88,12 +138,13 @@ fn check_types(headers: &HeaderMap) -> Result<(), ApiError> {
     if headers.get_all(CONTENT_ENCODING).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return refused("compressed bodies are not taken: the signature is over the bytes as they are sent");
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let text = value.to_str().unwrap_or("?");
-    let essence = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    if CONTENT_TYPES.contains(&essence.as_str()) || essence.ends_with("+json") {
-        Ok(())
-    } else {
-        refused("send the payload as application/json")
+    let mut types = headers.get_all(CONTENT_TYPE);
+    let Some(value) = types.next() else { return Ok(()) };
+    // Of two the check could read one and the run the other.
+    if types.next().is_some() {
+        return refused("send one Content-Type");
     }
+    let text = value.to_str().unwrap_or("?");
+    // What senders of webhooks post, under whatever scheme. A scheme may take fewer.
+    if is_json(text) || is_form(text) { Ok(()) } else { refused("send the payload as application/json") }
 }

@@ -88,6 +88,8 @@ mod tests {
             key_policy,
             fallback_on: fallback_on.to_vec(),
             allowed_models: None,
+            rate_limit: None,
+            concurrency: None,
             llm_key: None,
             created_at: crate::model::Time::UNIX_EPOCH,
             updated_at: crate::model::Time::UNIX_EPOCH,

@@ -72,6 +72,32 @@ fn default_timeout() -> u32 {
 }
 
 /// The limits of a specification, each named where its check is ([`AgentSpec::faults`]).
+/// What filters and templates may know of an agent.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct AgentFacts<'a> {
+    /// The agent.
+    pub id: AgentId,
+    /// Whose it is.
+    pub tenant_id: &'a TenantId,
+    /// For people.
+    pub name: &'a str,
+    /// The version that a payload runs under.
+    pub version: i32,
+}
+
+impl Agent {
+    /// What filters and templates may know of it.
+    #[must_use]
+    pub fn facts(&self) -> AgentFacts<'_> {
+        AgentFacts {
+            id: self.agent_id,
+            tenant_id: &self.tenant_id,
+            name: &self.spec.name,
+            version: self.version,
+        }
+    }
+}
+
 impl AgentSpec {
     /// The longest name, in characters.
     pub const MAX_NAME_CHARS: usize = 200;
@@ -134,19 +160,7 @@ impl AgentSpec {
         );
         check(retry.max_delay_ms <= 86_400_000, "/retry/max_delay_ms", "must be at most 86400000 (a day)");
         check((1..=3600).contains(&self.timeout_seconds), "/timeout_seconds", "must be between 1 and 3600");
-        if let Some(trigger) = &self.trigger {
-            let dedupe = &trigger.dedupe;
-            check(
-                (1..=2_592_000).contains(&dedupe.window_seconds),
-                "/trigger/dedupe/window_seconds",
-                "must be between 1 and 2592000 (30 days)",
-            );
-            check(
-                dedupe.identical_seconds <= 2_592_000,
-                "/trigger/dedupe/identical_seconds",
-                "must be at most 2592000 (30 days)",
-            );
-        }
+        faults.extend(self.trigger.iter().flat_map(Trigger::faults));
         faults
     }
 }

@@ -81,6 +81,34 @@ pub enum AuditAction {
     ExecutionRetried,
     #[serde(rename = "execution.replayed")]
     ExecutionReplayed,
+    #[serde(rename = "execution.released")]
+    ExecutionReleased,
+    #[serde(rename = "execution.discarded")]
+    ExecutionDiscarded,
+    #[serde(rename = "model.registered")]
+    ModelRegistered,
+    #[serde(rename = "model.notified")]
+    ModelNotified,
+    #[serde(rename = "bulk.started")]
+    BulkStarted,
+    #[serde(rename = "webhook.created")]
+    WebhookCreated,
+    #[serde(rename = "webhook.updated")]
+    WebhookUpdated,
+    #[serde(rename = "webhook.deleted")]
+    WebhookDeleted,
+    #[serde(rename = "webhook.enabled")]
+    WebhookEnabled,
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
+    #[serde(rename = "webhook.tested")]
+    WebhookTested,
+    #[serde(rename = "webhook.recovered")]
+    WebhookRecovered,
+    #[serde(rename = "signing_secret.rotated")]
+    SigningSecretRotated,
+    #[serde(rename = "delivery.retried")]
+    DeliveryRetried,
 }
 
 /// An action as it stands in the log. One that a newer version of this program wrote may have a word that this one does
@@ -114,6 +142,10 @@ impl LoggedAction {
             "api_key" => "api_key",
             "agent" | "webhook_secret" => "agent",
             "execution" => "execution",
+            "model" => "model",
+            "bulk" => "bulk_job",
+            "webhook" | "signing_secret" => "webhook",
+            "delivery" => "delivery",
             _ => "unknown",
         }
     }
@@ -152,6 +184,13 @@ impl AuditAction {
             Self::AgentCreated | Self::AgentUpdated | Self::AgentDeleted | Self::AgentTested => "agent",
             Self::WebhookSecretRevealed | Self::WebhookSecretRotated | Self::WebhookSecretRevoked => "agent",
             Self::ExecutionCancelled | Self::ExecutionRetried | Self::ExecutionReplayed => "execution",
+            Self::ExecutionReleased | Self::ExecutionDiscarded => "execution",
+            Self::ModelRegistered | Self::ModelNotified => "model",
+            Self::BulkStarted => "bulk_job",
+            Self::WebhookCreated | Self::WebhookUpdated | Self::WebhookDeleted => "webhook",
+            Self::WebhookEnabled | Self::WebhookDisabled | Self::WebhookTested => "webhook",
+            Self::WebhookRecovered | Self::SigningSecretRotated => "webhook",
+            Self::DeliveryRetried => "delivery",
         }
     }
 }

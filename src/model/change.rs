@@ -11,4 +11,6 @@ pub enum Change {
     Tenant(TenantId),
     /// API keys.
     ApiKeys,
+    /// Which events a tenant's endpoints want to hear of.
+    Webhooks(TenantId),
 }

@@ -55,6 +55,8 @@ codes! {
     NoKey = "no_key";
     /// The tenant may not call this model.
     ModelNotAllowed = "model_not_allowed";
+    /// The agent's prompt template makes no message of this payload.
+    PromptFailed = "prompt_failed";
     /// The agent was deleted before the execution ran.
     AgentDeleted = "agent_deleted";
     /// The worker process died during the call.

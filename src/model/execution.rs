@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    AgentId, Attempt, Cost, ExecutionError, ExecutionId, KeySource, SecretId, TenantId, Time, Usage,
+    AgentId, Attempt, Cost, Event, ExecutionError, ExecutionId, Headers, HeldReason, KeySource, SecretId,
+    TenantId, Time, Usage,
 };
 
 /// Where an execution stands.
@@ -92,8 +93,39 @@ pub struct NewExecution {
     pub dedupe_key: String,
     /// Until when a repeat is one.
     pub dedupe_until: Time,
+    /// The hook's headers.
+    pub headers: Headers,
+    /// Why it waits for a person, if it does.
+    pub held: Option<HeldReason>,
+    /// Where the sender wants to hear of the end: a URL, sealed for [`super::SealedKind::Callback`].
+    pub callback: Option<String>,
     /// When the request came in.
     pub received_at: Time,
+    /// Written with it, where somebody wants to hear of it.
+    pub event: Option<Event>,
+}
+
+/// What names a delivery, as the beginning of [`NewExecution::dedupe_key`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryKey {
+    /// An id that the signature covers: the same delivery, whatever else the sender says.
+    SignedId,
+    /// An id that nothing covers: with another body it is a mistake.
+    Id,
+    /// The bytes, the time of signing in them apart.
+    Body,
+}
+
+impl DeliveryKey {
+    /// The beginning of such a key.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::SignedId => "signed:",
+            Self::Id => "id:",
+            Self::Body => "body:",
+        }
+    }
 }
 
 /// An execution that no webhook began: nothing verified its payload but the key of whoever asked for it.
@@ -113,10 +145,14 @@ pub struct UnsignedExecution {
     pub request_id: uuid::Uuid,
     /// Why there is no webhook.
     pub source: ExecutionSource,
+    /// The headers that filters and templates see.
+    pub headers: Headers,
     /// The execution whose payload this is.
     pub replay_of: Option<ExecutionId>,
     /// When it was asked for.
     pub received_at: Time,
+    /// Written with it, where somebody wants to hear of it.
+    pub event: Option<Event>,
 }
 
 /// An execution as lists show it.
@@ -144,6 +180,8 @@ pub struct Execution {
     pub tries: u32,
     /// When it may run (again).
     pub due_at: Option<Time>,
+    /// Why it waits for a person, or did so before it was released or discarded.
+    pub held_reason: Option<HeldReason>,
 }
 
 /// An execution with all that came in, all that came out, and every call in between.
@@ -155,12 +193,16 @@ pub struct Trace {
     pub payload: Vec<u8>,
     /// What the model wrote.
     pub output: Option<String>,
+    /// The hook's headers; a replay has those of the original.
+    pub headers: Headers,
     /// Every LLM call of every run, in order.
     pub attempts: Vec<Attempt>,
     /// `X-Request-Id` of the answer that promised it.
     pub request_id: uuid::Uuid,
     /// The secret that verified it, if one did.
     pub secret_id: Option<SecretId>,
+    /// Where its sender wants to hear of the end, sealed.
+    pub callback: Option<String>,
 }
 
 /// What a timeline is told from: a [`Trace`] without the texts.
@@ -206,6 +248,12 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// Of what came in just now.
+    #[must_use]
+    pub fn received(received_at: Time) -> Self {
+        Self { received_at, queued_at: None, started_at: None, finished_at: None, llm_ms: None }
+    }
+
     /// When the present run began to wait.
     #[must_use]
     pub fn queued_at(&self) -> Time {

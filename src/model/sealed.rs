@@ -13,11 +13,18 @@ pub enum SealedKind {
     WebhookSecret,
     /// A tenant's own key for LiteLLM.
     LlmKey,
+    /// Where an endpoint is: its URL and headers.
+    WebhookTarget,
+    /// What deliveries are signed with.
+    SigningSecret,
+    /// Where a sender wants to hear of the end of its execution.
+    Callback,
 }
 
 impl SealedKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::WebhookSecret, Self::LlmKey];
+    pub const ALL: [Self; 5] =
+        [Self::WebhookSecret, Self::LlmKey, Self::WebhookTarget, Self::SigningSecret, Self::Callback];
 
     /// Its word, in owners' labels and in reports.
     #[must_use]
@@ -25,6 +32,9 @@ impl SealedKind {
         match self {
             Self::WebhookSecret => "webhook-secret",
             Self::LlmKey => "llm-key",
+            Self::WebhookTarget => "webhook-target",
+            Self::SigningSecret => "signing-secret",
+            Self::Callback => "callback",
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{TenantId, Time};
+use super::{RateLimit, TenantId, Time};
 
 /// One customer of the platform.
 #[derive(Clone, Debug)]
@@ -20,6 +20,10 @@ pub struct Tenant {
     pub fallback_on: Vec<FallbackReason>,
     /// Models the tenant's agents may call; `None` is any.
     pub allowed_models: Option<Vec<String>>,
+    /// How many hooks all its agents take together; `None` is any number.
+    pub rate_limit: Option<RateLimit>,
+    /// Executions of all its agents that run at once; `None` is any number.
+    pub concurrency: Option<u32>,
     /// The tenant's own LiteLLM key, encrypted.
     pub llm_key: Option<LlmKey>,
     /// When it was made.

@@ -59,7 +59,7 @@ fn capital(word: &str) -> String {
 }
 
 /// The same object, where nothing is required and `null` goes back to the default, if there is one.
-fn change(whole: &Value) -> Value {
+pub(super) fn change(whole: &Value) -> Value {
     let mut change = whole.clone();
     let required = change["required"].take();
     let required = |name: &str| required.as_array().is_some_and(|all| all.iter().any(|one| one == name));

@@ -1,5 +1,5 @@
 //! The API's document (OpenAPI 3.1), made of the code: [`paths`] collects what handlers and their types say about
-//! themselves, [`agents`] and [`shared`] add what follows from it.
+//! themselves, [`agents`], [`webhooks`] and [`shared`] add what follows from it.
 //!
 //! It is served at `/openapi.json`, printed by `agenthook openapi`, and to be read at `/docs`.
 
@@ -9,6 +9,7 @@ mod numbers;
 mod paths;
 mod problems;
 mod shared;
+mod webhooks;
 
 use std::sync::LazyLock;
 
@@ -35,6 +36,7 @@ static MADE: LazyLock<Value> = LazyLock::new(|| {
     let mut document = serde_json::to_value(paths::Paths::openapi()).unwrap_or_default();
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     agents::complete(&mut document);
+    webhooks::complete(&mut document);
     paths::add_second_addresses(&mut document);
     shared::complete(&mut document);
     numbers::complete(&mut document);

@@ -35,9 +35,13 @@ const SECOND_ADDRESSES: [(&str, &str); 3] = [
         (name = "webhooks", description = "What senders call."),
         (name = "agents", description = "A prompt, a model and a trigger, in immutable versions."),
         (name = "executions", description = "What ran, what came of it, and why."),
+        (name = "hits", description = "What became of every POST to an agent's webhook, and why."),
+        (name = "events", description = "What happened, and what there may be to hear of."),
+        (name = "endpoints", description = "Who is told of events, in which form, and how that went."),
         (name = "tenants", description = "Whose agents, whose data, and whose LLM key pays."),
         (name = "keys", description = "Keys to this API: `admin` (all tenants), `operator` (writes in one), `viewer` \
                                        (reads in one)."),
+        (name = "models", description = "Versions in MLflow, and who is told of them."),
         (name = "audit", description = "Who changed what, and to whom secrets were shown."),
         (name = "operation", description = "What supervisors ask."),
         (name = "documentation", description = "For people, without a key.")
@@ -47,19 +51,27 @@ const SECOND_ADDRESSES: [(&str, &str); 3] = [
         ingress::receive,
         api::agents::list, api::agents::create, api::agents::get, api::agents::update, api::agents::delete,
         api::agent_versions::list, api::agent_versions::get, api::trials::run,
-        api::webhook_secrets::get, api::webhook_secrets::rotate, api::webhook_secrets::revoke,
+        api::callback_secrets::rotate, api::webhook_secrets::get, api::webhook_secrets::rotate, api::webhook_secrets::revoke,
         api::executions::list, api::executions::get, api::timeline::get,
+        api::hits::list, api::hits::get,
         api::execution_actions::cancel, api::execution_actions::retry, api::execution_actions::replay,
+        api::held::release, api::held::discard, api::bulk::start,
         api::tenants::list, api::tenants::create, api::tenants::get, api::tenants::update, api::tenants::delete,
         api::llm_keys::set, api::llm_keys::remove,
         api::api_keys::list, api::api_keys::create, api::api_keys::delete,
+        api::models::register, api::models::notify,
         api::audit::list,
+        api::webhooks::list, api::webhooks::create, api::webhooks::get, api::webhooks::replace, api::webhooks::update,
+        api::webhooks::delete, api::webhook_actions::enable, api::webhook_actions::disable, api::webhook_actions::test,
+        api::webhook_actions::rotate,
+        api::deliveries::list, api::deliveries::get, api::deliveries::retry, api::deliveries::recover,
+        api::events::publish, api::events::list, api::events::get, api::events::types,
         health::healthz, health::readyz,
         super::json, super::browser::docs, super::browser::file,
         pages::list, pages::page, pages::style
     ),
     // What is in a request only by way of a larger one that `agents` makes.
-    components(schemas(crate::model::AgentSpec, crate::model::AuditAction, super::problems::FieldFault, super::problems::Mismatch))
+    components(schemas(crate::model::AgentSpec, api::WebhookSettings, crate::model::AuditAction, super::problems::FieldFault, super::problems::Mismatch))
 )]
 pub(super) struct Paths;
 

@@ -15,6 +15,10 @@ pub(super) struct FieldFault {
     pointer: String,
     /// What has to stand there.
     message: String,
+    /// In a filter or a template: the line, from 1 on.
+    line: Option<u32>,
+    /// The character in the line, from 1 on.
+    column: Option<u32>,
 }
 
 /// Where a payload does not match the schema.

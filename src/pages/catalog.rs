@@ -14,10 +14,10 @@ macro_rules! texts {
 texts! {
     "malformed_json" "incomplete_body" "unauthorized" "forbidden" "agent_not_active" "not_found" "method_not_allowed"
     "request_timeout" "conflict" "last_admin_key" "version_mismatch" "payload_too_large" "unsupported_media_type"
-    "invalid_request" "invalid_schema" "schema_mismatch" "idempotency_mismatch" "too_many_requests" "internal"
-    "unavailable"
+    "invalid_request" "invalid_schema" "invalid_filter" "invalid_template" "schema_mismatch" "callback_not_allowed" "reserved_event_type" "idempotency_mismatch" "too_many_requests" "internal"
+    "unavailable" "mlflow_not_configured" "below_baseline" "mlflow_unavailable" "mlflow_refused"
     "llm_unavailable" "llm_timeout" "llm_rate_limited" "llm_bad_request" "llm_auth" "llm_budget_exceeded"
-    "llm_no_deployment" "llm_invalid_response" "no_key" "model_not_allowed" "agent_deleted" "crashed"
+    "llm_no_deployment" "llm_invalid_response" "no_key" "model_not_allowed" "prompt_failed" "agent_deleted" "crashed"
     "cancelled"
 }
 

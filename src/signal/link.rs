@@ -2,13 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::{Ears, Heard, Hint, text};
+use super::{Ears, Heard, Hint, OnTheWay, text};
 use crate::quiet::Quiet;
 
 /// Hints in one message. With the longest ids this stays below the 8,000 bytes that NOTIFY takes.
@@ -44,17 +43,31 @@ pub(super) trait Ear: Send {
     fn check(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
-/// Sends what is waiting until nobody can add to it any more. What cannot be sent is dropped: it was a hint.
+/// Sends what is waiting until nobody can add to it any more: `ended` as far as `waiting` leaves room in a message. What
+/// cannot be sent is dropped: it was a hint.
 pub(super) async fn tell(
     mut link: impl Link,
     name: String,
     mut waiting: mpsc::Receiver<Hint>,
-    due: Arc<AtomicBool>,
+    mut ended: mpsc::Receiver<Hint>,
+    on_the_way: Arc<OnTheWay>,
 ) {
     let (mut hints, mut quiet) = (Vec::with_capacity(BATCH), Quiet::default());
-    while waiting.recv_many(&mut hints, BATCH).await > 0 {
+    loop {
+        let first = tokio::select! {
+            biased;
+            hint = waiting.recv() => hint,
+            Some(end) = ended.recv() => Some(end),
+        };
+        let Some(first) = first else { return };
+        hints.push(first);
+        while hints.len() < BATCH
+            && let Ok(hint) = waiting.try_recv().or_else(|_| ended.try_recv())
+        {
+            hints.push(hint);
+        }
         // From here on a new one is news again.
-        due.store(false, Ordering::SeqCst);
+        on_the_way.clear();
         let message = text::write(&name, &hints);
         hints.clear();
         if let Err(fault) = patiently(link.say(&message)).await
@@ -105,6 +118,6 @@ async fn hear(ear: &mut impl Ear, name: &str, ears: &Ears) -> Fault {
     }
 }
 
-async fn patiently<T>(what: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+pub(super) async fn patiently<T>(what: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     timeout(PATIENCE, what).await.unwrap_or_else(|elapsed| Err(elapsed.into()))
 }

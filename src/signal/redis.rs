@@ -31,12 +31,18 @@ pub(super) struct Subscription {
 impl Redis {
     /// Connects to nothing yet.
     pub fn new(url: &str) -> Result<Self, BadAddress> {
+        let unnamed = Self::on(String::new(), url)?;
+        // A channel is heard in all databases of a Redis, so its name tells ours.
+        let channel = format!("agenthook:{}", unnamed.client.get_connection_info().redis_settings().db());
+        Ok(Self { channel, ..unnamed })
+    }
+
+    /// The same on a channel of this name, which is heard in all databases of the Redis.
+    pub fn on(channel: String, url: &str) -> Result<Self, BadAddress> {
         let client = Client::open(url).map_err(|error| {
             // The error's own text may repeat the URL, and with it a password.
             BadAddress(format!("is not a URL that can be used for Redis ({:?})", error.kind()))
         })?;
-        // A channel is heard in all databases of a Redis, so its name tells ours.
-        let channel = format!("agenthook:{}", client.get_connection_info().redis_settings().db());
         Ok(Self { client, channel, speaking: None })
     }
 

@@ -7,16 +7,19 @@ use uuid::Uuid;
 use super::conditions::{Conditions, Value, bind_values};
 use super::db::{in_tx, statements};
 use super::secrets::{self, SecretChange};
-use super::{Error, Result, Store, audit, changes, on_read};
-use crate::model::{Agent, AgentId, AgentSpec, AuditEntry, Change, TenantId, Time};
+use super::webhooks::{self, NewWebhook};
+use super::{Error, Result, Store, audit, changes, events, on_read};
+use crate::model::{Agent, AgentId, AgentSpec, AuditEntry, Change, Event, TenantId, Time};
 
 statements! {
-    INSERT = "INSERT INTO agents (agent_id, tenant_id, version, created_at, updated_at) VALUES ($1, $2, 1, $3, $3)";
+    INSERT = "INSERT INTO agents (agent_id, tenant_id, version, created_at, updated_at, concurrency)
+        VALUES ($1, $2, 1, $3, $3, $4)";
     INSERT_VERSION = "INSERT INTO agent_versions (agent_id, version, spec, created_at) VALUES ($1, $2, $3, $4)";
     // The compare in compare-and-set: two changes of the same version cannot both win.
-    NEXT_VERSION = "UPDATE agents SET version = version + 1, updated_at = $3
+    NEXT_VERSION = "UPDATE agents SET version = version + 1, updated_at = $3, concurrency = $4
         WHERE agent_id = $1 AND version = $2 AND deleted_at IS NULL";
-    DELETE = "UPDATE agents SET deleted_at = $3, updated_at = $3
+    // What still waits of it ends at once: there is nothing to be limited.
+    DELETE = "UPDATE agents SET deleted_at = $3, updated_at = $3, concurrency = NULL
         WHERE agent_id = $1 AND version = $2 AND deleted_at IS NULL";
     GET = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
@@ -91,27 +94,36 @@ impl TryFrom<Row> for Agent {
 }
 
 impl Store {
-    /// Adds an agent at version 1, with its secret if it takes webhooks.
+    /// Adds an agent at version 1, with its secret if it takes webhooks, and the endpoint of its callbacks if it has some.
     ///
     /// # Errors
     /// [`Error::Conflict`] if there is no such tenant.
-    pub async fn insert_agent(&self, agent: &Agent, secret: &SecretChange, entry: &AuditEntry) -> Result<()> {
+    pub async fn insert_agent(
+        &self,
+        agent: &Agent,
+        secret: &SecretChange,
+        callback: Option<&NewWebhook>,
+        entry: &AuditEntry,
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         in_tx!(&mut tx, |conn| sqlx::query(INSERT)
             .bind(agent.agent_id.0)
             .bind(agent.tenant_id.as_str())
             .bind(agent.created_at)
+            .bind(concurrency(agent))
             .execute(&mut *conn)
             .await
             .map(|_| ()))?;
         insert_version(&mut tx, agent).await?;
         secrets::change(&mut tx, agent.agent_id, secret, agent.updated_at).await?;
+        insert_callback(&mut tx, callback).await?;
         audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Agent(agent.agent_id), agent.updated_at).await?;
+        events::note(&mut tx, &Event::of_new_agent(agent, agent.updated_at)).await?;
         tx.commit().await
     }
 
-    /// Makes `agent.spec` the next version after `agent.version`.
+    /// Makes `agent.spec` the next version after `agent.version`, and tells which fields have changed.
     ///
     /// # Errors
     /// [`Error::Conflict`] if the agent has another version by now, or is deleted: read it again.
@@ -119,13 +131,17 @@ impl Store {
         &self,
         agent: &Agent,
         secret: &SecretChange,
+        callback: Option<&NewWebhook>,
+        changed: &[String],
         entry: &AuditEntry,
     ) -> Result<Agent> {
         let mut tx = self.db.begin().await?;
         let next = next_version(&mut tx, agent).await?;
         secrets::change(&mut tx, agent.agent_id, secret, agent.updated_at).await?;
+        insert_callback(&mut tx, callback).await?;
         audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Agent(agent.agent_id), agent.updated_at).await?;
+        events::note(&mut tx, &Event::of_changed_agent(&next, changed, agent.updated_at)).await?;
         tx.commit().await?;
         Ok(next)
     }
@@ -147,8 +163,10 @@ impl Store {
             .map(|done| done.rows_affected()))?;
         if rows == 1 {
             secrets::change(&mut tx, agent_id, &SecretChange::Remove, now).await?;
+            webhooks::delete_callback(&mut tx, agent_id, now).await?;
             audit::note(&mut tx, entry).await?;
             changes::note(&mut tx, &Change::Agent(agent_id), now).await?;
+            events::note(&mut tx, &Event::of_deleted_agent(agent, now)).await?;
             tx.commit().await?;
         }
         Ok(rows == 1)
@@ -221,6 +239,7 @@ pub(super) async fn next_version(tx: &mut super::db::Tx, agent: &Agent) -> Resul
         .bind(agent.agent_id.0)
         .bind(agent.version)
         .bind(agent.updated_at)
+        .bind(concurrency(agent))
         .execute(&mut *conn)
         .await
         .map(|done| done.rows_affected()))?;
@@ -229,6 +248,19 @@ pub(super) async fn next_version(tx: &mut super::db::Tx, agent: &Agent) -> Resul
     }
     insert_version(tx, &next).await?;
     Ok(next)
+}
+
+async fn insert_callback(tx: &mut super::db::Tx, callback: Option<&NewWebhook>) -> Result<()> {
+    match callback {
+        Some(NewWebhook { webhook, secret }) => webhooks::insert(tx, webhook, secret).await,
+        None => Ok(()),
+    }
+}
+
+/// How many of its runs go on at once, where whoever claims finds it.
+fn concurrency(agent: &Agent) -> Option<i32> {
+    let most = agent.spec.trigger.as_ref()?.concurrency?;
+    Some(i32::try_from(most).unwrap_or(i32::MAX))
 }
 
 async fn insert_version(tx: &mut super::db::Tx, agent: &Agent) -> Result<()> {

@@ -19,6 +19,7 @@ statements! {
 const AGENT: &str = "agent";
 const TENANT: &str = "tenant";
 const API_KEYS: &str = "api_keys";
+const WEBHOOKS: &str = "webhooks";
 
 /// A row of the journal.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ impl Store {
                 AGENT => subject.parse().ok().map(|id| Change::Agent(AgentId(id))),
                 TENANT => subject.parse().ok().map(Change::Tenant),
                 API_KEYS => Some(Change::ApiKeys),
+                WEBHOOKS => subject.parse().ok().map(Change::Webhooks),
                 _ => None,
             };
             JournalRow { change_id, change }
@@ -72,6 +74,7 @@ pub(super) async fn note(tx: &mut Tx, change: &Change, now: Time) -> Result<()> 
         Change::Agent(id) => (AGENT, id.to_string()),
         Change::Tenant(id) => (TENANT, id.to_string()),
         Change::ApiKeys => (API_KEYS, String::new()),
+        Change::Webhooks(id) => (WEBHOOKS, id.to_string()),
     };
     in_tx!(tx, |conn| sqlx::query(INSERT)
         .bind(Uuid::now_v7())

@@ -81,7 +81,7 @@ pub(super) fn before_all_from(time: Time) -> Uuid {
 }
 
 /// Above the id of every row before this time.
-fn after_all_by(time: Time) -> Uuid {
+pub(super) fn after_all_by(time: Time) -> Uuid {
     first_of(time.timestamp_millis().saturating_add(SLACK_MS))
 }
 

@@ -75,7 +75,7 @@ macro_rules! in_tx {
 macro_rules! statements {
     ($($name:ident = $text:expr;)*) => {
         $(const $name: &str = $text;)*
-        pub(super) const STATEMENTS: &[&str] = &[$($name),*];
+        pub(in crate::store) const STATEMENTS: &[&str] = &[$($name),*];
     };
 }
 

@@ -20,6 +20,26 @@ pub enum Error {
     Fault(#[source] Arc<sqlx::Error>),
 }
 
+impl Error {
+    /// What is in a row cannot be read: somebody has changed it by hand, or a newer version wrote it.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Fault(error) => {
+                matches!(**error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
+            }
+            Self::Unavailable(_) | Self::Conflict => false,
+        }
+    }
+
+    /// What was read cannot be made ready right now: the machine has no room. As if the database were away, for whoever
+    /// asks: try again later, and keep nothing.
+    #[must_use]
+    pub fn no_room() -> Self {
+        Self::Unavailable(Arc::new(sqlx::Error::Io(std::io::ErrorKind::OutOfMemory.into())))
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;

@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 
 use sqlx::AssertSqlSafe;
+use uuid::Uuid;
 
 use super::conditions::{Conditions, Value, bind_values};
 use super::db::Db;
 use super::executions::{Row, columns};
 use super::{Result, Store, on_read};
-use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, TenantId, Time};
+use crate::model::{AgentId, Execution, ExecutionId, ExecutionStatus, HeldReason, TenantId, Time};
 
 /// Which executions a page shows; every `None` lets all pass.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct ExecutionFilter {
     pub agent_id: Option<AgentId>,
     /// In this state.
     pub status: Option<ExecutionStatus>,
+    /// Of those that are held (so `status` has to say): for this reason.
+    pub held_reason: Option<HeldReason>,
     /// Received at this time or later.
     pub from: Option<Time>,
     /// Received before this time.
@@ -35,7 +38,9 @@ pub struct ExecutionFilter {
 pub(super) enum Select {
     /// What lists show.
     Rows,
-    /// The same, and how many bytes [`Select::Texts`] will be.
+    /// Which they are.
+    Ids,
+    /// What lists show, and how many bytes [`Select::Texts`] will be.
     RowsAndSizes,
     /// What a search looks into, of the executions from one id to another.
     Texts { oldest: ExecutionId, newest: ExecutionId },
@@ -82,6 +87,7 @@ fn index(filter: &ExecutionFilter, way: Way) -> Option<&'static str> {
 pub(super) fn text(select: Select, filter: &ExecutionFilter, way: Way, db: &Db) -> (String, Vec<Value>) {
     let columns = match select {
         Select::Rows => columns!(),
+        Select::Ids => "execution_id",
         Select::RowsAndSizes => {
             concat!(
                 columns!(),
@@ -96,6 +102,7 @@ pub(super) fn text(select: Select, filter: &ExecutionFilter, way: Way, db: &Db) 
     }
     wanted.value("tenant_id =", filter.tenant_id.clone().map(|id| Value::Text(id.into())));
     wanted.value("agent_id =", filter.agent_id.map(|id| Value::Id(id.0)));
+    wanted.value("held_reason =", filter.held_reason.map(|why| Value::Text(why.as_str().to_owned())));
     let mut limit = String::new();
     if let Select::Texts { oldest, newest } = select {
         wanted.value("execution_id >=", Some(Value::Id(oldest.0)));
@@ -126,16 +133,18 @@ pub(super) fn every_text(db: &Db) -> BTreeSet<String> {
     let (agent, execution) = (AgentId::new(), ExecutionId::new());
     let (tenant, time) = ("t".parse::<TenantId>().ok(), Time::UNIX_EPOCH);
     let statuses = ExecutionStatus::ALL.into_iter().map(Some).chain([None]);
-    let selects =
-        [Select::Rows, Select::RowsAndSizes, Select::Texts { oldest: execution, newest: execution }];
+    let texts_of = Select::Texts { oldest: execution, newest: execution };
+    let selects = [Select::Rows, Select::Ids, Select::RowsAndSizes, texts_of];
     let mut texts: BTreeSet<_> = [WAITING, WAITING_OF_TENANT].map(str::to_owned).into();
     for status in statuses {
-        for bits in 0..32_u8 {
+        let held = status == Some(ExecutionStatus::Held);
+        for bits in 0..if held { 64_u8 } else { 32 } {
             let has = |bit: u8| bits & (1 << bit) != 0;
             let filter = ExecutionFilter {
                 tenant_id: tenant.clone().filter(|_| has(0)),
                 agent_id: has(1).then_some(agent),
                 status,
+                held_reason: has(5).then_some(HeldReason::Paused),
                 from: has(2).then_some(time),
                 to: has(3).then_some(time),
                 before: has(4).then_some(execution),
@@ -161,6 +170,20 @@ impl Store {
                 .fetch_all(conn)
                 .await)?;
         rows.into_iter().map(Execution::try_from).collect()
+    }
+
+    /// Which executions these are: up to `limit`, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn execution_ids(&self, filter: &ExecutionFilter, limit: i64) -> Result<Vec<ExecutionId>> {
+        let (text, values) = text(Select::Ids, filter, self.way(filter).await?, &self.db);
+        let ids: Vec<Uuid> =
+            on_read!(self, |conn| bind_values!(sqlx::query_scalar(AssertSqlSafe(text)), values)
+                .bind(limit)
+                .fetch_all(conn)
+                .await)?;
+        Ok(ids.into_iter().map(ExecutionId).collect())
     }
 
     /// How to come by what a filter asks for. No more runs than there are slots; any number may wait.

@@ -182,7 +182,9 @@ fn has(text: &str, needle: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Actor, AgentId, AuditAction, AuditEntry, ExecutionSource, Time, UnsignedExecution};
+    use crate::model::{
+        Actor, AgentId, AuditAction, AuditEntry, ExecutionSource, Headers, Time, UnsignedExecution,
+    };
 
     /// Payloads of nine bytes, told apart by their number.
     async fn filled(url: &str, count: usize) -> Store {
@@ -197,8 +199,10 @@ mod tests {
                 payload: format!("\"Number{number:02}").into_bytes(),
                 request_id: Uuid::nil(),
                 source: ExecutionSource::Test,
+                headers: Headers::default(),
                 replay_of: None,
                 received_at: Time::UNIX_EPOCH,
+                event: None,
             };
             let (actor, action) = (Actor::server(), AuditAction::AgentTested);
             let entry = AuditEntry::new(actor, action, execution.agent_id, Time::UNIX_EPOCH);

@@ -8,7 +8,7 @@ use super::row::word;
 use super::{Result, Store, on_read};
 use crate::model::{
     AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, PastRun, SecretId, Time, Timing, Trace,
-    TraceOutline, Usage,
+    TraceOutline, UnreadableExecution, Usage,
 };
 
 /// The columns of [`Row`]. What may not be readable any more is read as text, so that one such row is not the end of
@@ -16,15 +16,18 @@ use crate::model::{
 macro_rules! columns {
     () => {
         "execution_id, tenant_id, agent_id, agent_version, status, run, source, replay_of, error, model, key_source,
-            CAST(usage AS TEXT) AS usage, cost_nano, llm_ms, received_at, queued_at, started_at, finished_at, tries, due_at"
+            CAST(usage AS TEXT) AS usage, cost_nano, llm_ms, received_at, queued_at, started_at, finished_at, tries, due_at,
+            held_reason"
     };
 }
 pub(super) use columns;
 
 statements! {
     GET = concat!("SELECT ", columns!(), " FROM executions WHERE execution_id = $1");
-    TRACE = concat!("SELECT ", columns!(), ", payload, output, request_id, secret_id
+    TRACE = concat!("SELECT ", columns!(), ", payload, output, request_id, secret_id, headers,
+            (SELECT c.sealed FROM callbacks c WHERE c.execution_id = executions.execution_id) AS callback
         FROM executions WHERE execution_id = $1");
+    OUTCOME = concat!("SELECT ", columns!(), ", output FROM executions WHERE execution_id = $1");
     OUTLINE = concat!("SELECT ", columns!(), ", CAST(octet_length(payload) AS BIGINT) AS payload_bytes, request_id, secret_id
         FROM executions WHERE execution_id = $1");
     ATTEMPTS = "SELECT number, run, started_at, finished_at, key_source, status_code, error, usage, cost_nano, llm_call_id, model
@@ -55,6 +58,22 @@ pub(super) struct Row {
     finished_at: Option<Time>,
     tries: i32,
     due_at: Option<Time>,
+    held_reason: Option<String>,
+}
+
+impl Row {
+    /// What can be told of it if it is no [`Execution`].
+    pub(super) fn unreadable(&self) -> Result<UnreadableExecution> {
+        Ok(UnreadableExecution {
+            execution_id: ExecutionId(self.execution_id),
+            agent_id: AgentId(self.agent_id),
+            agent_version: self.agent_version,
+            tenant_id: self.tenant_id.clone(),
+            run: self.run,
+            status: word(&self.status)?,
+            error: self.error.as_ref().map(|json| json.0.clone()),
+        })
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -65,6 +84,15 @@ struct TraceRow {
     output: Option<String>,
     request_id: Uuid,
     secret_id: Uuid,
+    headers: Option<String>,
+    callback: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct OutcomeRow {
+    #[sqlx(flatten)]
+    execution: Row,
+    output: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -103,6 +131,7 @@ impl TryFrom<Row> for Execution {
             },
             tries: row.tries.try_into().unwrap_or_default(),
             due_at: row.due_at,
+            held_reason: row.held_reason.as_deref().map(word).transpose()?,
         })
     }
 }
@@ -167,6 +196,16 @@ impl Store {
         row.map(Execution::try_from).transpose()
     }
 
+    /// One execution as it stands, with its output.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn outcome(&self, id: ExecutionId) -> Result<Option<(Execution, Option<String>)>> {
+        let row: Option<OutcomeRow> =
+            on_read!(self, |conn| sqlx::query_as(OUTCOME).bind(id.0).fetch_optional(conn).await)?;
+        row.map(|row| Ok((row.execution.try_into()?, row.output))).transpose()
+    }
+
     /// One execution with everything about it.
     ///
     /// # Errors
@@ -179,9 +218,11 @@ impl Store {
             execution: row.execution.try_into()?,
             payload: row.payload,
             output: row.output,
+            headers: row.headers.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
             attempts: self.attempts(id).await?,
             request_id: row.request_id,
             secret_id: verified_by(row.secret_id),
+            callback: row.callback,
         }))
     }
 

@@ -11,11 +11,19 @@ mod audit;
 mod changes;
 mod conditions;
 mod db;
+mod deliveries;
 mod error;
+mod event_forget;
+mod event_list;
+mod event_publish;
+mod events;
+mod execution_events;
 mod execution_list;
 mod execution_search;
 mod executions;
+mod forget;
 mod group;
+mod hits;
 mod ledger;
 mod relay;
 mod revocation;
@@ -25,23 +33,33 @@ mod sealed;
 mod secrets;
 mod tenants;
 mod unsigned;
+mod webhooks;
 
 pub use accept::Accepted;
 pub use api_keys::KeyDeletion;
 pub use audit::AuditFilter;
 pub use changes::JournalRow;
+pub use deliveries::{
+    Again, Attempted, CLAIMS_LOST, ClaimedDelivery, Deliverable, DeliveryEnd, DeliveryFilter,
+    DeliveryOutcome, NewDelivery, OutcomeWritten, Recovery, Room, Undispatched,
+};
 pub use error::{Error, Result};
+pub use event_list::{DeliveryOfEvent, EventFilter};
+pub use event_publish::{Published, Report};
 pub use execution_list::ExecutionFilter;
 pub use execution_search::Found;
+pub use forget::Forgotten;
 pub use group::{Entry, Full, Group};
+pub use hits::HitFilter;
 pub use ledger::{
-    AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Finish, Hold, Lease, Loss, Lost,
-    Retry, SUSPECT, Spent,
+    AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Finish, Hold, LOCK_POSTGRES, Lease,
+    Loss, Lost, Release, Retry, SUSPECT, Spent,
 };
 pub use revocation::Revoked;
 pub use rotation::{Rotated, Rotation};
 pub use sealed::{Resealed, Sealed, SealedId};
 pub use secrets::SecretChange;
+pub use webhooks::{NewSigningSecret, NewWebhook};
 
 use db::{Db, on_read, on_write};
 
@@ -119,7 +137,16 @@ impl Store {
             api_keys::STATEMENTS,
             audit::STATEMENTS,
             changes::STATEMENTS,
+            events::STATEMENTS,
+            event_forget::STATEMENTS,
+            event_list::STATEMENTS,
+            event_publish::STATEMENTS,
+            webhooks::STATEMENTS,
+            webhooks::CHANGES,
+            webhooks::SUBSCRIPTIONS,
             executions::STATEMENTS,
+            execution_events::STATEMENTS,
+            forget::STATEMENTS,
             revocation::STATEMENTS,
             rotation::STATEMENTS,
             sealed::STATEMENTS,
@@ -127,15 +154,33 @@ impl Store {
             tenants::STATEMENTS,
             accept::STATEMENTS,
             unsigned::STATEMENTS,
+            hits::STATEMENTS,
+            hits::READING,
         ];
         let own: &[&str] = match &self.db {
             Db::Sqlite { .. } => &[],
             Db::Postgres { .. } => &[
                 accept::INSERT_POSTGRES,
+                accept::CALL_BACK_POSTGRES,
                 api_keys::LOCK_POSTGRES,
+                events::INSERT_POSTGRES,
+                event_publish::INSERT_POSTGRES,
+                deliveries::CLAIM_POSTGRES,
+                deliveries::EVENTS_POSTGRES,
+                deliveries::WAITING_POSTGRES,
+                deliveries::TAKE_POSTGRES,
+                deliveries::INSERT_POSTGRES,
+                deliveries::CALLBACKS_POSTGRES,
+                deliveries::END_POSTGRES,
+                deliveries::ATTEMPT_POSTGRES,
+                deliveries::OF_DELETED_POSTGRES,
+                deliveries::OF_DISABLED_POSTGRES,
+                event_forget::FORGET_DELIVERIES_POSTGRES,
+                event_forget::FORGET_EVENTS_POSTGRES,
                 ledger::BEGIN_POSTGRES,
                 ledger::CLAIM_POSTGRES,
                 ledger::CLAIM_DUE_POSTGRES,
+                ledger::LOCK_POSTGRES,
                 ledger::CLOSE_POSTGRES,
                 ledger::END_POSTGRES,
             ],
@@ -145,8 +190,18 @@ impl Store {
             Db::Postgres { .. } => Vec::new(),
         };
         let lists = execution_list::every_text(&self.db).into_iter();
-        let lists: Vec<_> = lists.chain(audit::every_text(&self.db)).chain(agents::every_text()).collect();
-        let all = common.iter().chain(ledger::STATEMENTS).copied().flatten().chain(own).copied();
+        let lists = lists.chain(audit::every_text(&self.db)).chain(agents::every_text());
+        let lists = lists.chain(hits::every_text()).chain(webhooks::every_text());
+        let lists = lists.chain(deliveries::every_text()).chain(event_list::every_text());
+        let lists: Vec<_> = lists.collect();
+        let all = common
+            .iter()
+            .chain(ledger::STATEMENTS)
+            .chain(deliveries::STATEMENTS)
+            .copied()
+            .flatten()
+            .chain(own)
+            .copied();
         let all = all.chain(sqlite).chain(lists.iter().map(String::as_str));
         let (mut count, mut refused) = (0, Vec::new());
         for sql in all {

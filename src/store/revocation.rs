@@ -1,19 +1,20 @@
 //! Revocation: one webhook secret verifies nothing any more, the others stay.
 
 use super::db::{in_tx, statements};
-use super::{Result, Store, agents, audit, changes};
-use crate::model::{Agent, AuditEntry, Change, SecretId};
+use super::{Result, Store, agents, audit, changes, events, secrets};
+use crate::model::{Agent, AuditEntry, Change, Event, SecretId};
 
 statements! {
-    REMOVE = "DELETE FROM webhook_secrets WHERE agent_id = $1 AND secret_id = $2
-        AND (expires_at IS NULL OR expires_at > $3)";
-    LIVE = "SELECT count(*) FROM webhook_secrets WHERE agent_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
+    RETIRE = "UPDATE webhook_secrets SET retired_at = $3, expires_at = $3 WHERE agent_id = $1 AND secret_id = $2
+        AND retired_at IS NULL AND (expires_at IS NULL OR expires_at > $3)";
+    LIVE = "SELECT count(*) FROM webhook_secrets WHERE agent_id = $1 AND retired_at IS NULL
+        AND (expires_at IS NULL OR expires_at > $2)";
 }
 
 /// What became of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// The secret is gone.
+    /// The secret verifies nothing any more.
     Done,
     /// The agent has no such secret that verifies; nothing has changed.
     Missing,
@@ -22,7 +23,7 @@ pub enum Revoked {
 }
 
 impl Store {
-    /// Removes one of an agent's secrets. It is a change of the agent, and so its next version: of two that revoke one
+    /// Ends one of an agent's secrets. It is kept for a while, to tell who still signs with it. It is a change of the agent, and so its next version: of two that revoke one
     /// of the last two secrets each, one comes first and the other finds the last one.
     ///
     /// # Errors
@@ -36,8 +37,8 @@ impl Store {
     ) -> Result<Revoked> {
         let (id, now) = (agent.agent_id, entry.at);
         let mut tx = self.db.begin().await?;
-        agents::next_version(&mut tx, &Agent { updated_at: now, ..agent.clone() }).await?;
-        let rows = in_tx!(&mut tx, |conn| sqlx::query(REMOVE)
+        let next = agents::next_version(&mut tx, &Agent { updated_at: now, ..agent.clone() }).await?;
+        let rows = in_tx!(&mut tx, |conn| sqlx::query(RETIRE)
             .bind(id.0)
             .bind(secret_id.0)
             .bind(now)
@@ -56,8 +57,10 @@ impl Store {
         if live == 0 {
             return Ok(Revoked::Last);
         }
+        secrets::keep_newest(&mut tx, id).await?;
         audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Agent(id), now).await?;
+        events::note(&mut tx, &Event::of_changed_agent(&next, &["webhook_secret".to_owned()], now)).await?;
         tx.commit().await?;
         Ok(Revoked::Done)
     }

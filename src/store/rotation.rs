@@ -1,14 +1,14 @@
 //! Rotation: a new webhook secret beside those that still verify for a while.
 
 use super::db::{in_tx, statements};
-use super::{Result, Store, agents, audit, changes, secrets};
-use crate::model::{Agent, AuditEntry, Change, Time, WebhookSecret};
+use super::{Result, Store, agents, audit, changes, events, secrets};
+use crate::model::{Agent, AuditEntry, Change, Event, Time, WebhookSecret};
 
 statements! {
     // An end that is sooner stays.
     END = "UPDATE webhook_secrets SET expires_at = $2
-        WHERE agent_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
-    LIVE = "SELECT count(*) FROM webhook_secrets WHERE agent_id = $1";
+        WHERE agent_id = $1 AND retired_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
+    LIVE = "SELECT count(*) FROM webhook_secrets WHERE agent_id = $1 AND retired_at IS NULL";
 }
 
 /// A new secret, and what it means for the earlier ones.
@@ -46,11 +46,11 @@ impl Store {
     ) -> Result<Rotated> {
         let (id, now) = (agent.agent_id, entry.at);
         let mut tx = self.db.begin().await?;
-        agents::next_version(&mut tx, &Agent { updated_at: now, ..agent.clone() }).await?;
+        let next = agents::next_version(&mut tx, &Agent { updated_at: now, ..agent.clone() }).await?;
         match rotation.earlier_until {
-            None => secrets::remove(&mut tx, id).await?,
+            None => secrets::retire(&mut tx, id, now).await?,
             Some(end) => {
-                secrets::remove_ended(&mut tx, id, now).await?;
+                secrets::retire_ended(&mut tx, id, now).await?;
                 in_tx!(&mut tx, |conn| sqlx::query(END)
                     .bind(id.0)
                     .bind(end)
@@ -70,6 +70,7 @@ impl Store {
         secrets::insert(&mut tx, &rotation.secret).await?;
         audit::note(&mut tx, entry).await?;
         changes::note(&mut tx, &Change::Agent(id), now).await?;
+        events::note(&mut tx, &Event::of_changed_agent(&next, &["webhook_secret".to_owned()], now)).await?;
         tx.commit().await?;
         Ok(Rotated::Done)
     }

@@ -10,15 +10,33 @@ use super::{Result, Store};
 use crate::model::SealedKind;
 
 statements! {
-    SECRETS = "SELECT secret_id, sealed FROM webhook_secrets WHERE secret_id > $1 ORDER BY secret_id LIMIT $2";
-    NEWEST_SECRETS = "SELECT secret_id, sealed FROM webhook_secrets ORDER BY secret_id DESC LIMIT $1";
+    SECRETS = "SELECT secret_id, sealed, retired_at IS NULL FROM webhook_secrets WHERE secret_id > $1
+        ORDER BY secret_id LIMIT $2";
+    NEWEST_SECRETS = "SELECT secret_id, sealed, true FROM webhook_secrets WHERE retired_at IS NULL
+        ORDER BY secret_id DESC LIMIT $1";
     COUNT_SECRETS = "SELECT count(*) FROM webhook_secrets";
     RESEAL_SECRET = "UPDATE webhook_secrets SET sealed = $3 WHERE secret_id = $1 AND sealed = $2";
-    LLM_KEYS = "SELECT tenant_id, llm_key FROM tenants WHERE tenant_id > $1 AND llm_key IS NOT NULL
+    LLM_KEYS = "SELECT tenant_id, llm_key, true FROM tenants WHERE tenant_id > $1 AND llm_key IS NOT NULL
         ORDER BY tenant_id LIMIT $2";
-    NEWEST_LLM_KEYS = "SELECT tenant_id, llm_key FROM tenants WHERE llm_key IS NOT NULL
+    NEWEST_LLM_KEYS = "SELECT tenant_id, llm_key, true FROM tenants WHERE llm_key IS NOT NULL
         ORDER BY updated_at DESC LIMIT $1";
     COUNT_LLM_KEYS = "SELECT count(*) FROM tenants WHERE llm_key IS NOT NULL";
+    TARGETS = "SELECT webhook_id, target, deleted_at IS NULL FROM webhooks WHERE webhook_id > $1
+        ORDER BY webhook_id LIMIT $2";
+    NEWEST_TARGETS = "SELECT webhook_id, target, true FROM webhooks WHERE deleted_at IS NULL
+        ORDER BY webhook_id DESC LIMIT $1";
+    COUNT_TARGETS = "SELECT count(*) FROM webhooks";
+    RESEAL_TARGET = "UPDATE webhooks SET target = $3 WHERE webhook_id = $1 AND target = $2";
+    SIGNING_SECRETS = "SELECT secret_id, sealed, true FROM signing_secrets WHERE secret_id > $1
+        ORDER BY secret_id LIMIT $2";
+    NEWEST_SIGNING_SECRETS = "SELECT secret_id, sealed, true FROM signing_secrets ORDER BY secret_id DESC LIMIT $1";
+    COUNT_SIGNING_SECRETS = "SELECT count(*) FROM signing_secrets";
+    RESEAL_SIGNING_SECRET = "UPDATE signing_secrets SET sealed = $3 WHERE secret_id = $1 AND sealed = $2";
+    CALLBACKS = "SELECT execution_id, sealed, true FROM callbacks WHERE execution_id > $1
+        ORDER BY execution_id LIMIT $2";
+    NEWEST_CALLBACKS = "SELECT execution_id, sealed, true FROM callbacks ORDER BY execution_id DESC LIMIT $1";
+    COUNT_CALLBACKS = "SELECT count(*) FROM callbacks";
+    RESEAL_CALLBACK = "UPDATE callbacks SET sealed = $3 WHERE execution_id = $1 AND sealed = $2";
     RESEAL_LLM_KEY = "UPDATE tenants SET llm_key = $3 WHERE tenant_id = $1 AND llm_key = $2";
 }
 
@@ -47,6 +65,27 @@ fn column(kind: SealedKind) -> Column {
             newest: NEWEST_LLM_KEYS,
             count: COUNT_LLM_KEYS,
             reseal: RESEAL_LLM_KEY,
+        },
+        SealedKind::WebhookTarget => Column {
+            start: SealedId::Uuid(Uuid::nil()),
+            page: TARGETS,
+            newest: NEWEST_TARGETS,
+            count: COUNT_TARGETS,
+            reseal: RESEAL_TARGET,
+        },
+        SealedKind::SigningSecret => Column {
+            start: SealedId::Uuid(Uuid::nil()),
+            page: SIGNING_SECRETS,
+            newest: NEWEST_SIGNING_SECRETS,
+            count: COUNT_SIGNING_SECRETS,
+            reseal: RESEAL_SIGNING_SECRET,
+        },
+        SealedKind::Callback => Column {
+            start: SealedId::Uuid(Uuid::nil()),
+            page: CALLBACKS,
+            newest: NEWEST_CALLBACKS,
+            count: COUNT_CALLBACKS,
+            reseal: RESEAL_CALLBACK,
         },
     }
 }
@@ -82,6 +121,12 @@ pub struct Sealed {
     pub id: SealedId,
     /// What is stored.
     pub token: String,
+    /// Whether anything depends on it: a retired secret is kept for diagnoses alone.
+    pub in_use: bool,
+}
+
+fn sealed<Id>((id, token, in_use): (Id, String, bool), kind: impl Fn(Id) -> SealedId) -> Sealed {
+    Sealed { id: kind(id), token, in_use }
 }
 
 /// A row whose token is to be another, if it still is what it was.
@@ -107,14 +152,14 @@ impl Store {
         let Column { start, page, .. } = column(kind);
         match after.unwrap_or(&start) {
             SealedId::Uuid(id) => {
-                let rows: Vec<(Uuid, String)> =
+                let rows: Vec<(Uuid, String, bool)> =
                     on_read!(self, |conn| sqlx::query_as(page).bind(id).bind(limit).fetch_all(conn).await)?;
-                Ok(rows.into_iter().map(|(id, token)| Sealed { id: SealedId::Uuid(id), token }).collect())
+                Ok(rows.into_iter().map(|row| sealed(row, SealedId::Uuid)).collect())
             }
             SealedId::Text(id) => {
-                let rows: Vec<(String, String)> =
+                let rows: Vec<(String, String, bool)> =
                     on_read!(self, |conn| sqlx::query_as(page).bind(id).bind(limit).fetch_all(conn).await)?;
-                Ok(rows.into_iter().map(|(id, token)| Sealed { id: SealedId::Text(id), token }).collect())
+                Ok(rows.into_iter().map(|row| sealed(row, SealedId::Text)).collect())
             }
         }
     }
@@ -127,14 +172,14 @@ impl Store {
         let Column { start, newest, .. } = column(kind);
         match start {
             SealedId::Uuid(_) => {
-                let rows: Vec<(Uuid, String)> =
+                let rows: Vec<(Uuid, String, bool)> =
                     on_read!(self, |conn| sqlx::query_as(newest).bind(limit).fetch_all(conn).await)?;
-                Ok(rows.into_iter().map(|(id, token)| Sealed { id: SealedId::Uuid(id), token }).collect())
+                Ok(rows.into_iter().map(|row| sealed(row, SealedId::Uuid)).collect())
             }
             SealedId::Text(_) => {
-                let rows: Vec<(String, String)> =
+                let rows: Vec<(String, String, bool)> =
                     on_read!(self, |conn| sqlx::query_as(newest).bind(limit).fetch_all(conn).await)?;
-                Ok(rows.into_iter().map(|(id, token)| Sealed { id: SealedId::Text(id), token }).collect())
+                Ok(rows.into_iter().map(|row| sealed(row, SealedId::Text)).collect())
             }
         }
     }
@@ -161,7 +206,7 @@ impl Store {
         let sql = column(kind).reseal;
         macro_rules! exchange {
             ($conn:expr, $change:expr) => {{
-                let Resealed { row: Sealed { id, token: old }, token: new } = $change;
+                let Resealed { row: Sealed { id, token: old, .. }, token: new } = $change;
                 match id {
                     SealedId::Uuid(id) => sqlx::query(sql).bind(id).bind(old).bind(new).execute($conn).await,
                     SealedId::Text(id) => sqlx::query(sql).bind(id).bind(old).bind(new).execute($conn).await,

@@ -5,19 +5,34 @@ use uuid::Uuid;
 use super::conditions::before_all_from;
 use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
-use super::{Result, Store, on_read};
-use crate::model::{AgentId, SecretEncoding, SecretId, Time, WebhookSecret};
+use super::{Result, Store, on_read, on_write};
+use crate::model::{AgentId, SecretEncoding, SecretId, TenantId, Time, WebhookSecret};
 
 statements! {
     INSERT = "INSERT INTO webhook_secrets (secret_id, agent_id, sealed, encoding, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6)";
-    OF_AGENT = "SELECT * FROM webhook_secrets WHERE agent_id = $1 ORDER BY created_at DESC, secret_id DESC";
+    OF_AGENT = "SELECT * FROM webhook_secrets WHERE agent_id = $1 AND retired_at IS NULL
+        ORDER BY created_at DESC, secret_id DESC";
+    ENDED_OF_AGENT = "SELECT * FROM webhook_secrets WHERE agent_id = $1 AND (retired_at IS NOT NULL OR expires_at <= $2)
+        ORDER BY created_at DESC, secret_id DESC LIMIT $3";
+    OF_NEIGHBORS = "SELECT s.* FROM agents a JOIN webhook_secrets s ON s.agent_id = a.agent_id
+        WHERE a.tenant_id = $1 AND a.agent_id <> $2 AND a.deleted_at IS NULL AND s.retired_at IS NULL
+        ORDER BY a.agent_id DESC LIMIT $3";
     // Newest first: the secret in use is found at the first row. One that never signed is looked for among what came
     // since it was made.
     LAST_USED = "SELECT received_at FROM executions WHERE agent_id = $1 AND secret_id = $2 AND execution_id >= $3
         ORDER BY execution_id DESC LIMIT 1";
-    RECODE = "UPDATE webhook_secrets SET encoding = $2 WHERE agent_id = $1";
-    REMOVE_ENDED = "DELETE FROM webhook_secrets WHERE agent_id = $1 AND expires_at <= $2";
+    RECODE = "UPDATE webhook_secrets SET encoding = $2 WHERE agent_id = $1 AND retired_at IS NULL";
+    // A version of this program that knows no retirement goes by the end.
+    RETIRE = "UPDATE webhook_secrets SET retired_at = $2,
+            expires_at = CASE WHEN expires_at <= $2 THEN expires_at ELSE $2 END
+        WHERE agent_id = $1 AND retired_at IS NULL";
+    RETIRE_ENDED = "UPDATE webhook_secrets SET retired_at = $2
+        WHERE agent_id = $1 AND retired_at IS NULL AND expires_at <= $2";
+    KEEP_NEWEST = "DELETE FROM webhook_secrets WHERE agent_id = $1 AND retired_at IS NOT NULL AND secret_id NOT IN (
+        SELECT secret_id FROM webhook_secrets WHERE agent_id = $1 AND retired_at IS NOT NULL
+        ORDER BY retired_at DESC, secret_id DESC LIMIT $2)";
+    FORGET = "DELETE FROM webhook_secrets WHERE expires_at < $1";
     REMOVE = "DELETE FROM webhook_secrets WHERE agent_id = $1";
 }
 
@@ -31,29 +46,79 @@ struct Row {
     expires_at: Option<Time>,
 }
 
+impl TryFrom<Row> for WebhookSecret {
+    type Error = super::Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            secret_id: SecretId(row.secret_id),
+            agent_id: AgentId(row.agent_id),
+            sealed: row.sealed,
+            encoding: word(&row.encoding)?,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        })
+    }
+}
+
 impl Store {
-    /// All secrets of an agent, the newest first.
+    /// The secrets of an agent that may verify, the newest first; some may have ended.
     ///
     /// # Errors
     /// The database's.
     pub async fn webhook_secrets(&self, agent_id: AgentId) -> Result<Vec<WebhookSecret>> {
         let rows: Vec<Row> =
             on_read!(self, |conn| sqlx::query_as(OF_AGENT).bind(agent_id.0).fetch_all(conn).await)?;
-        let secret = |row: Row| {
-            Ok(WebhookSecret {
-                secret_id: SecretId(row.secret_id),
-                agent_id: AgentId(row.agent_id),
-                sealed: row.sealed,
-                encoding: word(&row.encoding)?,
-                created_at: row.created_at,
-                expires_at: row.expires_at,
-            })
-        };
-        rows.into_iter().map(secret).collect()
+        rows.into_iter().map(WebhookSecret::try_from).collect()
     }
-}
 
-impl Store {
+    /// The newest of an agent's secrets that verify nothing any more, for whoever wants to know who still signs with
+    /// them: up to `limit`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ended_secrets(
+        &self,
+        agent_id: AgentId,
+        now: Time,
+        limit: i64,
+    ) -> Result<Vec<WebhookSecret>> {
+        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(ENDED_OF_AGENT)
+            .bind(agent_id.0)
+            .bind(now)
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?;
+        rows.into_iter().map(WebhookSecret::try_from).collect()
+    }
+
+    /// The same for the secrets of the tenant's other agents, those of the newest agents first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn neighbors_secrets(
+        &self,
+        tenant_id: &TenantId,
+        agent_id: AgentId,
+        limit: i64,
+    ) -> Result<Vec<WebhookSecret>> {
+        let rows: Vec<Row> = on_read!(self, |conn| sqlx::query_as(OF_NEIGHBORS)
+            .bind(tenant_id.as_str())
+            .bind(agent_id.0)
+            .bind(limit)
+            .fetch_all(conn)
+            .await)?;
+        rows.into_iter().map(WebhookSecret::try_from).collect()
+    }
+
+    /// Deletes secrets that ended before this time.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn forget_secrets(&self, ended_before: Time) -> Result<()> {
+        on_write!(self, |conn| sqlx::query(FORGET).bind(ended_before).execute(conn).await.map(|_| ()))?;
+        Ok(())
+    }
+
     /// When a secret last signed a webhook that was accepted.
     ///
     /// # Errors
@@ -86,12 +151,12 @@ pub(super) async fn change(tx: &mut Tx, agent_id: AgentId, change: &SecretChange
     match change {
         SecretChange::Keep => {}
         SecretChange::Replace(secret) => {
-            remove(tx, agent_id).await?;
+            retire(tx, agent_id, now).await?;
             insert(tx, secret).await?;
         }
         SecretChange::Recode(encoding) => {
             // One that verifies nothing any more need not be readable under the new encoding.
-            remove_ended(tx, agent_id, now).await?;
+            retire_ended(tx, agent_id, now).await?;
             let encoding = spell(encoding);
             in_tx!(tx, |conn| sqlx::query(RECODE)
                 .bind(agent_id.0)
@@ -119,13 +184,31 @@ pub(super) async fn insert(tx: &mut Tx, secret: &WebhookSecret) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn remove(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
-    in_tx!(tx, |conn| sqlx::query(REMOVE).bind(agent_id.0).execute(conn).await.map(|_| ()))?;
+/// Ends all secrets of an agent. They are kept for a while, to tell who still signs with them.
+pub(super) async fn retire(tx: &mut Tx, agent_id: AgentId, now: Time) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(RETIRE).bind(agent_id.0).bind(now).execute(conn).await.map(|_| ()))?;
+    keep_newest(tx, agent_id).await
+}
+
+/// The same for those that have ended by themselves.
+pub(super) async fn retire_ended(tx: &mut Tx, agent_id: AgentId, now: Time) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(RETIRE_ENDED).bind(agent_id.0).bind(now).execute(conn).await.map(|_| ()))?;
+    keep_newest(tx, agent_id).await
+}
+
+/// Deletes all but the newest of an agent's retired secrets.
+pub(super) async fn keep_newest(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(KEEP_NEWEST)
+        .bind(agent_id.0)
+        .bind(WebhookSecret::MAX_RETIRED)
+        .execute(conn)
+        .await
+        .map(|_| ()))?;
     Ok(())
 }
 
-pub(super) async fn remove_ended(tx: &mut Tx, agent_id: AgentId, now: Time) -> Result<()> {
-    in_tx!(tx, |conn| sqlx::query(REMOVE_ENDED).bind(agent_id.0).bind(now).execute(conn).await.map(|_| ()))?;
+async fn remove(tx: &mut Tx, agent_id: AgentId) -> Result<()> {
+    in_tx!(tx, |conn| sqlx::query(REMOVE).bind(agent_id.0).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 

@@ -7,19 +7,21 @@ use super::db::{Tx, in_tx, statements};
 use super::row::{spell, word};
 use super::{Result, Store, audit, changes, on_read};
 use crate::model::{
-    ApiKeyId, AuditAction, AuditEntry, Change, FallbackReason, LlmKey, Tenant, TenantId, Time,
+    ApiKeyId, AuditAction, AuditEntry, Change, FallbackReason, LlmKey, RateLimit, Tenant, TenantId, Time,
 };
 
 statements! {
-    INSERT = "INSERT INTO tenants (tenant_id, version, name, key_policy, fallback_on, allowed_models, created_at, updated_at)
-        VALUES ($1, 1, $2, $3, $4, $5, $6, $6)";
+    INSERT = "INSERT INTO tenants (tenant_id, version, name, key_policy, fallback_on, allowed_models, created_at, updated_at,
+            rate_limit, concurrency)
+        VALUES ($1, 1, $2, $3, $4, $5, $6, $6, $7, $8)";
     UPDATE = "UPDATE tenants SET name = $2, key_policy = $3, fallback_on = $4, allowed_models = $5, updated_at = $6,
-            version = version + 1 WHERE tenant_id = $1 AND version = $7";
+            rate_limit = $7, concurrency = $8, version = version + 1 WHERE tenant_id = $1 AND version = $9";
     // A check with LiteLLM may lie between read and write: what changed meanwhile stays.
     SET_LLM_KEY = "UPDATE tenants SET llm_key = $2, llm_key_hint = $3, updated_at = $4, version = version + 1
         WHERE tenant_id = $1 AND version = $5";
     DELETE = "DELETE FROM tenants WHERE tenant_id = $1
-        AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)";
+        AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.tenant_id = tenants.tenant_id)
+        AND NOT EXISTS (SELECT 1 FROM webhooks WHERE webhooks.tenant_id = tenants.tenant_id)";
     DELETE_KEYS = "DELETE FROM api_keys WHERE tenant_id = $1 RETURNING key_id, name";
     GET = "SELECT * FROM tenants WHERE tenant_id = $1";
     FIRST_TWO = "SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2) t";
@@ -34,6 +36,8 @@ struct Row {
     key_policy: String,
     fallback_on: Json<Vec<FallbackReason>>,
     allowed_models: Option<Json<Vec<String>>>,
+    rate_limit: Option<Json<RateLimit>>,
+    concurrency: Option<i32>,
     llm_key: Option<String>,
     llm_key_hint: Option<String>,
     created_at: Time,
@@ -50,6 +54,8 @@ impl TryFrom<Row> for Tenant {
             key_policy: word(&row.key_policy)?,
             fallback_on: row.fallback_on.0,
             allowed_models: row.allowed_models.map(|json| json.0),
+            rate_limit: row.rate_limit.map(|json| json.0),
+            concurrency: row.concurrency.and_then(|most| most.try_into().ok()),
             llm_key: row.llm_key.map(|sealed| LlmKey { sealed, hint: row.llm_key_hint.unwrap_or_default() }),
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -79,6 +85,8 @@ impl Store {
             .bind(Json(&tenant.fallback_on))
             .bind(tenant.allowed_models.as_ref().map(Json))
             .bind(tenant.created_at)
+            .bind(tenant.rate_limit.as_ref().map(Json))
+            .bind(concurrency(tenant))
             .execute(conn)
             .await
             .map(|_| ()))?;
@@ -87,7 +95,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Writes name, policy and models of a tenant; `false` if it has changed since it was read, or is gone.
+    /// Writes name, policy, models and limits of a tenant; `false` if it has changed since it was read, or is gone.
     ///
     /// # Errors
     /// The database's.
@@ -100,6 +108,8 @@ impl Store {
             .bind(Json(&tenant.fallback_on))
             .bind(tenant.allowed_models.as_ref().map(Json))
             .bind(tenant.updated_at)
+            .bind(tenant.rate_limit.as_ref().map(Json))
+            .bind(concurrency(tenant))
             .bind(tenant.version)
             .execute(conn)
             .await
@@ -181,6 +191,11 @@ impl Store {
             .await)?;
         rows.into_iter().map(Tenant::try_from).collect()
     }
+}
+
+/// How many of its executions run at once, as the column has it.
+fn concurrency(tenant: &Tenant) -> Option<i32> {
+    tenant.concurrency.map(|most| i32::try_from(most).unwrap_or(i32::MAX))
 }
 
 /// Ends the transaction of a change; whether there was anything to change.

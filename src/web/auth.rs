@@ -66,7 +66,7 @@ fn wrong_key(app: &App, address: Option<IpAddr>) -> ApiError {
             if refused.is_first {
                 tracing::warn!(%address, "too many wrong API keys");
             }
-            ApiError::too_many_requests(refused.wait_s)
+            ApiError::too_many_requests("too many wrong API keys came from this address", refused.wait_s)
         }
     }
 }

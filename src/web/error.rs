@@ -50,6 +50,8 @@ codes! {
     RequestTimeout = "request_timeout", 408, "The request came too slowly";
     /// The id is taken, or the thing is still in use.
     Conflict = "conflict", 409, "Conflict with what is there";
+    /// No MLflow server is set up. Not 503, whose `Retry-After` would have programs wait for what only a person changes.
+    MlflowNotConfigured = "mlflow_not_configured", 409, "No MLflow server is set up";
     /// Without this key nobody could get in any more.
     LastAdminKey = "last_admin_key", 409, "The last admin key stays";
     /// `If-Match` names a version that is not the present one.
@@ -62,14 +64,28 @@ codes! {
     InvalidRequest = "invalid_request", 422, "The request is not valid";
     /// The payload schema cannot be used.
     InvalidSchema = "invalid_schema", 422, "The payload schema cannot be used";
+    /// The filter cannot be used.
+    InvalidFilter = "invalid_filter", 422, "The filter cannot be used";
+    /// The prompt template cannot be used.
+    InvalidTemplate = "invalid_template", 422, "The prompt template cannot be used";
     /// The payload does not match the agent's schema.
     SchemaMismatch = "schema_mismatch", 422, "The payload does not match the schema";
+    /// An event of a type that only the product itself reports.
+    ReservedEventType = "reserved_event_type", 422, "Only agenthook reports such events";
+    /// The run has not reached what it had to.
+    BelowBaseline = "below_baseline", 422, "The metric is below the baseline";
+    /// The agent does not call back there.
+    CallbackNotAllowed = "callback_not_allowed", 422, "The agent does not call back there";
     /// The delivery id belongs to another body.
     IdempotencyMismatch = "idempotency_mismatch", 422, "The delivery id was used with another body";
     /// Too many wrong API keys from one address.
     TooManyRequests = "too_many_requests", 429, "Too many requests";
     /// A fault of ours.
     Internal = "internal", 500, "Internal error";
+    /// MLflow is down, or something else answers in its place.
+    MlflowUnavailable = "mlflow_unavailable", 502, "MLflow cannot be reached";
+    /// MLflow takes neither credentials nor address.
+    MlflowRefused = "mlflow_refused", 502, "MLflow refuses this server";
     /// Not now: the database is away, the server is full or about to stop.
     Unavailable = "unavailable", 503, "Not available right now";
 }
@@ -139,9 +155,8 @@ impl ApiError {
 
     /// 429: come back in so many seconds.
     #[must_use]
-    pub fn too_many_requests(retry_after_s: u32) -> Self {
-        let detail =
-            format!("too many wrong API keys came from this address: try again in {retry_after_s} s");
+    pub fn too_many_requests(why: impl std::fmt::Display, retry_after_s: u32) -> Self {
+        let detail = format!("{why}: try again in {retry_after_s} s");
         Self { retry_after_s: Some(retry_after_s), ..Self::new(Code::TooManyRequests, detail) }
     }
 
@@ -171,6 +186,12 @@ impl ApiError {
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// One entry per fault.
+    #[must_use]
+    pub fn errors(&self) -> &[serde_json::Value] {
+        &self.errors
     }
 
     /// One entry per fault.

@@ -2,12 +2,18 @@
 
 use actix_web::http::header::{HeaderName, HeaderValue, IF_MATCH, TryIntoHeaderPair};
 use actix_web::{FromRequest, HttpRequest};
+use utoipa::IntoParams;
 
 use super::{ApiError, Code};
 
 /// What the request says about the version that it wants to change; nothing is any.
-#[derive(Clone, Debug)]
-pub struct IfMatch(Option<String>);
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(names("If-Match"), parameter_in = Header)]
+pub struct IfMatch(
+    /// The `ETag` of the version that was read: another version is left as it is.
+    #[param(example = "\"3\"")]
+    Option<String>,
+);
 
 impl FromRequest for IfMatch {
     type Error = ApiError;

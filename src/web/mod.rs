@@ -9,6 +9,7 @@ mod if_match;
 mod page;
 mod query;
 mod request_id;
+mod to_the_end;
 mod typed;
 mod unread;
 
@@ -20,5 +21,6 @@ pub use if_match::{IfMatch, etag};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit, limit_within};
 pub use query::Query;
 pub use request_id::{RequestId, with_request_id};
+pub use to_the_end::to_the_end;
 pub use typed::from_value;
 pub use unread::end_unread;

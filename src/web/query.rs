@@ -3,16 +3,13 @@
 use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpRequest};
-use serde::de::value::StringDeserializer;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor,
-    value::MapAccessDeserializer,
-};
+use serde::de::value::{MapAccessDeserializer, StringDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use url::form_urlencoded;
 
 use super::ApiError;
-use super::typed::Fault;
+use super::typed::{Fault, Fields};
 
 /// The parameters of a request; unknown and repeated ones are refused where the type says so.
 #[derive(Debug)]
@@ -35,32 +32,12 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 }
 
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
-    let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let parameters = Parameters { left: parameters.into_iter(), value: None };
+    let parameters = form_urlencoded::parse(query.as_bytes()).into_owned();
+    let parameters = Fields::of(parameters.map(|(name, value)| (name, Text(value))));
     T::deserialize(MapAccessDeserializer::new(parameters)).map_err(|fault| {
         let (path, message) = fault.into_parts();
         ApiError::field(path.join("."), message)
     })
-}
-
-struct Parameters {
-    left: std::vec::IntoIter<(String, String)>,
-    value: Option<(String, String)>,
-}
-
-impl<'de> MapAccess<'de> for Parameters {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((name, value)) = self.left.next() else { return Ok(None) };
-        self.value = Some((name.clone(), value));
-        seed.deserialize(IntoDeserializer::<Fault>::into_deserializer(name)).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let (name, value) = self.value.take().unwrap_or_default();
-        seed.deserialize(Text(value)).map_err(|fault| fault.at(name))
-    }
 }
 
 /// A value, which is text until somebody wants something else.

@@ -179,7 +179,7 @@ impl<'de> Deserializer<'de> for Json {
             },
             Value::String(text) => visitor.visit_string(text),
             Value::Array(items) => visitor.visit_seq(Items { items: items.into_iter(), next: 0 }),
-            Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
+            Value::Object(fields) => visitor.visit_map(members(fields)),
         }
     }
 
@@ -203,7 +203,7 @@ impl<'de> Deserializer<'de> for Json {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         match self.0 {
-            Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
+            Value::Object(fields) => visitor.visit_map(members(fields)),
             _ => Err(Fault::here("must be a JSON object")),
         }
     }
@@ -217,7 +217,7 @@ impl<'de> Deserializer<'de> for Json {
         match self.0 {
             Value::String(word) => visitor.visit_enum(StringDeserializer::<Fault>::new(word)),
             Value::Object(fields) if fields.len() == 1 => {
-                visitor.visit_enum(MapAccessDeserializer::new(Fields::of(fields)))
+                visitor.visit_enum(MapAccessDeserializer::new(members(fields)))
             }
             _ => Err(Fault::one_of(variants)),
         }
@@ -250,30 +250,40 @@ impl<'de> SeqAccess<'de> for Items {
     }
 }
 
-struct Fields {
-    fields: serde_json::map::IntoIter,
-    value: Option<(String, Value)>,
+/// Names and values that are still to be read: those of an object, or of a query string.
+pub(super) struct Fields<I, V> {
+    left: I,
+    value: Option<(String, V)>,
 }
 
-impl Fields {
-    fn of(fields: Map<String, Value>) -> Self {
-        Self { fields: fields.into_iter(), value: None }
+impl<I: Iterator<Item = (String, V)>, V> Fields<I, V> {
+    pub(super) fn of(fields: I) -> Self {
+        Self { left: fields, value: None }
     }
 }
 
-impl<'de> MapAccess<'de> for Fields {
+impl<'de, I, V> MapAccess<'de> for Fields<I, V>
+where
+    I: Iterator<Item = (String, V)>,
+    V: Deserializer<'de, Error = Fault>,
+{
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((name, value)) = self.fields.next() else { return Ok(None) };
+        let Some((name, value)) = self.left.next() else { return Ok(None) };
         self.value = Some((name.clone(), value));
         seed.deserialize(IntoDeserializer::<Fault>::into_deserializer(name)).map(Some)
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
         let (name, value) = self.value.take().ok_or_else(|| Fault::here("must have a value"))?;
-        seed.deserialize(Json(value)).map_err(|fault| fault.at(name))
+        seed.deserialize(value).map_err(|fault| fault.at(name))
     }
+}
+
+/// Those of an object.
+fn members<'de>(object: Map<String, Value>) -> impl MapAccess<'de, Error = Fault> {
+    Fields::of(object.into_iter().map(|(name, value)| (name, Json(value))))
 }
 
 #[cfg(test)]

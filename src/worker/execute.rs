@@ -11,9 +11,9 @@ use secrecy::SecretString;
 use super::Worker;
 use super::lease::LEASE;
 use super::slots::Slot;
-use crate::app::TenantEntry;
-use crate::llm::{self, Call, Completion, LlmError, keys, prompt};
-use crate::model::{AgentSpec, Cost, ErrorCode, ExecutionError, KeySource, RetryPolicy, Time, Usage};
+use crate::app::{TenantEntry, Version};
+use crate::llm::{self, Call, Completion, LlmError, keys};
+use crate::model::{Cost, ErrorCode, Event, EventType, ExecutionError, KeySource, RetryPolicy, Time, Usage};
 use crate::store::{self, AttemptEnd, AttemptStart, Begin, Claimed, End, Error, Finish, Hold, Loss, Spent};
 
 /// Between two tries to reach the ledger. A result is worth waiting for: without it the call is repeated.
@@ -23,7 +23,7 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// What a run needs besides its payload.
 struct Plan {
-    spec: Arc<AgentSpec>,
+    version: Arc<Version>,
     tenant: Arc<TenantEntry>,
     message: String,
 }
@@ -65,8 +65,9 @@ impl Worker {
             let now = self.app.clock.now();
             self.app.store.let_go(hold, how, now + wait, now).await
         };
-        if let Err(error) = patiently(let_go).await {
-            tracing::error!(id = %hold.execution_id, %error, "could not let go of a run");
+        match patiently(let_go).await {
+            Ok(lost) => self.tell_ends(&lost),
+            Err(error) => tracing::error!(id = %hold.execution_id, %error, "could not let go of a run"),
         }
     }
 
@@ -81,19 +82,18 @@ impl Worker {
     async fn plan(&self, run: &Claimed) -> store::Result<Result<Plan, ExecutionError>> {
         let app = &self.app;
         let agent = app.agents.get(&app.store, &app.cipher, run.agent_id).await?;
-        let spec = app.agents.version(&app.store, run.agent_id, run.agent_version).await?;
+        let version = app.agents.version(&app.store, run.agent_id, run.agent_version).await?;
         let tenant = app.tenants.get(&app.store, &app.cipher, &run.tenant_id).await?;
-        let (Some(_), Some(spec), Some(tenant)) = (agent, spec, tenant) else {
+        let (Some(_), Some(version), Some(tenant)) = (agent, version, tenant) else {
             return Ok(Err(failure(
                 ErrorCode::AgentDeleted,
                 "the agent was deleted before this execution ran",
             )));
         };
-        if let Err(error) = tenant.allows(&spec.llm_config.model) {
+        if let Err(error) = tenant.allows(&version.spec.llm_config.model) {
             return Ok(Err(error));
         }
-        let message = prompt::user_message(&run.payload, prompt::random_marker);
-        Ok(Ok(Plan { spec, tenant, message }))
+        Ok(self.message(run, &version).await.map(|message| Plan { version, tenant, message }))
     }
 
     /// Calls with the key that policy chooses, and once more with the platform's if policy says so.
@@ -117,7 +117,9 @@ impl Worker {
             let next = match result {
                 Ok(completion) => Finish::Success(completion.output),
                 Err(_) if next_key.is_some() => Finish::GoOn,
-                Err(error) => after_failure(&plan.spec.retry, run.tries, &error, self.app.clock.now()),
+                Err(error) => {
+                    after_failure(&plan.version.spec.retry, run.tries, &error, self.app.clock.now())
+                }
             };
             let held = self.write(&run, Some(attempt), next).await?;
             match next_key {
@@ -136,7 +138,7 @@ impl Worker {
         key: &SecretString,
     ) -> store::Result<Option<(AttemptEnd, Result<Completion, LlmError>)>> {
         let number = run.attempt_count + 1;
-        let asked = &plan.spec.llm_config.model;
+        let asked = &plan.version.spec.llm_config.model;
         let start = AttemptStart {
             number,
             started_at: self.app.clock.now(),
@@ -144,9 +146,13 @@ impl Worker {
             llm_call_id: llm::call_id_for(run.hold.execution_id, number),
             model: asked.clone(),
         };
-        let begin = Begin { hold: run.hold, start };
+        let event = patiently(|| self.begun(run, start.started_at)).await?;
+        let begin = Begin { hold: run.hold, start, event };
         if !patiently(|| self.writers.begins.write(begin.clone())).await? {
             return Ok(None);
+        }
+        if begin.event.is_some() {
+            self.app.events_written();
         }
         run.attempt_count = number;
         let called = Instant::now();
@@ -154,11 +160,11 @@ impl Worker {
             .app
             .llm
             .complete(&Call {
-                config: &plan.spec.llm_config,
-                system_prompt: &plan.spec.system_prompt,
+                config: &plan.version.spec.llm_config,
+                system_prompt: &plan.version.spec.system_prompt,
                 user_message: &plan.message,
                 key,
-                timeout: Duration::from_secs(plan.spec.timeout_seconds.into()),
+                timeout: Duration::from_secs(plan.version.spec.timeout_seconds.into()),
                 execution_id: run.hold.execution_id,
                 agent_id: run.agent_id,
                 tenant_id: &run.tenant_id,
@@ -187,22 +193,32 @@ impl Worker {
         Ok(Some((end, result)))
     }
 
+    /// That the first call of a run begins, if somebody wants to hear of it. The ledger knows whether it is the first.
+    async fn begun(&self, run: &Claimed, at: Time) -> store::Result<Option<Event>> {
+        let wanted = self.app.is_wanted(&EventType::ExecutionStarted, &run.tenant_id, run.agent_id).await?;
+        Ok(wanted.then(|| Event::of_run(&run.execution, None, at)))
+    }
+
     /// Writes a result down. `false`: the hold is lost.
     async fn write(&self, run: &Claimed, attempt: Option<AttemptEnd>, to: Finish) -> store::Result<bool> {
-        let end = End { hold: run.hold, attempt, spent: run.spent, to, now: self.app.clock.now() };
+        let is_end = matches!(to, Finish::Success(_) | Finish::Failed(_));
+        let now = self.app.clock.now();
+        let end = End::of(run, attempt, to, now);
         let held = match patiently(|| self.writers.ends.write(end.clone())).await {
             // Better an end that says so than another call whose result cannot be written either.
             Err(Error::Fault(error)) => {
                 tracing::error!(id = %run.hold.execution_id, %error, "the ledger refused a result");
                 let error =
                     failure(ErrorCode::Crashed, "the result could not be stored; the server's log says why");
-                let end = End { to: Finish::Failed(error), attempt: None, ..end };
+                let end = End::of(run, None, Finish::Failed(error), now);
                 patiently(|| self.writers.ends.write(end.clone())).await?
             }
             written => written?,
         };
         if !held {
             tracing::warn!(id = %run.hold.execution_id, "a late result was dropped: the hold was lost");
+        } else if is_end {
+            self.app.ended(run.hold.execution_id, run.agent_id, run.agent_version).await;
         }
         Ok(held)
     }
@@ -235,7 +251,7 @@ fn after_failure(policy: &RetryPolicy, tries: u32, error: &LlmError, now: Time) 
     Finish::RetryAt(now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::days(1)))
 }
 
-fn failure(code: ErrorCode, message: &str) -> ExecutionError {
+pub(super) fn failure(code: ErrorCode, message: &str) -> ExecutionError {
     ExecutionError { code, message: message.to_owned(), retryable: false }
 }
 

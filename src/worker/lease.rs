@@ -129,6 +129,7 @@ impl Worker {
     }
 
     fn taken_back(&self, dead: WorkerId, lost: &Lost) {
+        self.tell_ends(lost);
         if !lost.requeued.is_empty() || !lost.crashed.is_empty() {
             let (requeued, crashed) = (lost.requeued.len(), lost.crashed.len());
             tracing::warn!(worker = %dead, requeued, crashed, "taken back from a worker that died");

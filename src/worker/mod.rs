@@ -5,7 +5,11 @@
 
 mod alone;
 mod execute;
+mod forget;
+mod forget_events;
 mod lease;
+mod outbound;
+mod prompt;
 mod slots;
 mod sweep;
 mod under_way;
@@ -14,14 +18,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::model::WorkerId;
-use crate::store::{Begin, Claim, End, Group, Loss, Store};
+use crate::signal::Hint;
+use crate::store::{Begin, Claim, End, Group, Loss, Lost, Store};
 use lease::OwnLease;
+use outbound::Outbound;
 use slots::Slots;
 use under_way::UnderWay;
 
@@ -41,8 +47,12 @@ pub struct Worker {
     writers: Writers,
     /// Wakes the sweep.
     wake: Arc<Notify>,
+    /// A ring was left alone, because its run has to be counted.
+    left: Arc<Notify>,
     /// Has what we hold compared with what we run at once.
     look_at_holds: Arc<Notify>,
+    /// Prompt templates rendered at once: each may take some memory.
+    prompts: Arc<Semaphore>,
     /// The drain took too long: runs under way are not waited for any more.
     given_up: CancellationToken,
 }
@@ -78,7 +88,9 @@ impl Worker {
             under_way: UnderWay::default(),
             lease: OwnLease::default(),
             wake: Arc::default(),
+            left: Arc::default(),
             look_at_holds: Arc::default(),
+            prompts: Arc::new(Semaphore::new(prompt::AT_ONCE)),
             given_up: CancellationToken::new(),
             app,
         }
@@ -95,12 +107,17 @@ impl Worker {
         } else {
             lease.spawn(self.clone().keep_lease(stop.clone(), ended.clone()));
         }
-        self.note_tenants().await;
+        self.note_surroundings().await;
         tasks.spawn(self.clone().sweep(stop.clone()));
         tasks.spawn(self.clone().listen(stop.clone()));
-        tasks.spawn(self.clone().count_tenants(stop.clone()));
+        tasks.spawn(self.clone().count_for_rings(stop.clone()));
+        tasks.spawn(self.clone().look_around(stop.clone()));
         tasks.spawn(self.clone().compare_holds(stop.clone()));
         tasks.spawn(self.clone().run_suspects(stop.clone()));
+        tasks.spawn(self.clone().forget(stop.clone()));
+        let outbound = Outbound::new(self.clone());
+        tasks.spawn(outbound.clone().run(stop.clone()));
+        tasks.spawn(self.clone().forget_events(stop.clone()));
         let worker = self.clone();
         let mut rings = pin!(self.app.queue.work(stop.clone(), move |id| worker.clone().take_up(id)));
         let part = async {
@@ -121,8 +138,9 @@ impl Worker {
             }
         }
         tokio::select! {
-            () = self.slots.quiet() => {}
-            () = tokio::time::sleep(DRAIN) => tracing::warn!("some runs did not end in time; they are handed back"),
+            // What is given up below are deliveries too.
+            _ = futures_util::future::join(self.slots.quiet(), outbound.quiet()) => {}
+            () = tokio::time::sleep(DRAIN) => tracing::warn!("some runs or deliveries did not end in time; they are handed back"),
         }
         self.given_up.cancel();
         // First whoever might still claim, then the signs of life, and only then what is held: nothing is added to it.
@@ -145,6 +163,14 @@ impl Worker {
                     return tracing::warn!(%error, "could not hand back; the others notice that we are gone");
                 }
             }
+        }
+    }
+
+    /// Tells whoever dispatches, and whoever waits for what has ended as crashed.
+    fn tell_ends(&self, lost: &Lost) {
+        for id in &lost.crashed {
+            self.app.signal.send(Hint::Ended(*id));
+            self.app.events_written();
         }
     }
 

@@ -37,6 +37,10 @@ struct State {
     hungry: bool,
     /// Somebody found no room since all of it was last taken.
     refused: bool,
+    /// The slots for newcomers are to be looked at next, whatever else is free.
+    newcomers_next: bool,
+    /// Somebody may run only so much at once.
+    limited: bool,
 }
 
 /// Room for one run, given back when dropped.
@@ -52,6 +56,8 @@ pub(super) struct Slot {
 pub(super) struct Room {
     pub slots: Vec<Slot>,
     pub except: Vec<TenantId>,
+    /// There was room for any tenant too: it comes next.
+    pub more: bool,
 }
 
 /// No slot is given as long as this lives.
@@ -73,16 +79,24 @@ impl Slots {
         free.then(|| self.hand_out(&mut state, false))
     }
 
-    /// All that is free: for any tenant, or if nothing is left of that, the slots for newcomers.
+    /// All that is free for any tenant; the next time, or if nothing is left of that, the slots for newcomers. In turn,
+    /// because where calls are short there may always be some left of that, and the flood takes it each time.
     pub fn take_all(&self) -> Room {
         let mut state = self.lock();
         let free = self.free_for_all(&state);
-        let (free, except) = match free {
-            0 if !state.closed => (self.0.limit - state.taken, state.of.keys().cloned().collect()),
+        let kept = if state.closed { 0 } else { self.0.limit - state.taken - free };
+        let in_turn = state.newcomers_next && kept > 0 && !state.of.is_empty();
+        let (count, except) = match free {
+            0 if !state.closed => (kept, state.of.keys().cloned().collect()),
+            _ if in_turn => (kept, state.of.keys().cloned().collect()),
             _ => (free, Vec::new()),
         };
-        state.refused = false;
-        Room { slots: (0..free).map(|_| self.hand_out(&mut state, true)).collect(), except }
+        let more = in_turn && free > 0;
+        state.newcomers_next = free > 0 && !in_turn;
+        if !more {
+            state.refused = false;
+        }
+        Room { slots: (0..count).map(|_| self.hand_out(&mut state, true)).collect(), except, more }
     }
 
     /// Whether somebody found no room since all of it was last taken.
@@ -107,7 +121,7 @@ impl Slots {
         }
     }
 
-    /// Waits until a slot was given back while more was waiting for one.
+    /// Waits until a slot was given back while more was waiting for one, or may have been waiting for its run's end.
     pub async fn freed(&self) {
         self.0.freed.notified().await;
     }
@@ -125,6 +139,17 @@ impl Slots {
     /// Notes whether there is more than one tenant at all.
     pub fn set_several_tenants(&self, several: bool) {
         self.lock().several_tenants = several;
+    }
+
+    /// Notes whether any agent or tenant has a limit of what runs at once: there the end of a run makes room for the next
+    /// however many slots are free.
+    pub fn set_limited(&self, limited: bool) {
+        self.lock().limited = limited;
+    }
+
+    /// Whether any agent or tenant has a limit of what runs at once.
+    pub fn is_limited(&self) -> bool {
+        self.lock().limited
     }
 
     fn free_for_all(&self, state: &State) -> usize {
@@ -165,7 +190,7 @@ impl Drop for Slot {
                 state.of.remove(tenant);
             }
         }
-        if state.hungry && !self.spare {
+        if (state.hungry && !self.spare) || (state.limited && self.tenant.is_some()) {
             self.slots.0.freed.notify_one();
         }
         if state.taken == 0 {
@@ -233,6 +258,22 @@ mod tests {
     }
 
     #[test]
+    fn newcomers_are_looked_for_in_turn_while_there_is_room_for_all() {
+        let slots = Slots::new(64);
+        slots.set_several_tenants(true);
+        let mut a = fill(&slots, "a");
+        a.truncate(60);
+        let room = slots.take_all();
+        assert_eq!((room.slots.len(), &room.except, room.more), (2, &vec![tenant("a")], true));
+        drop(room);
+        let room = slots.take_all();
+        assert_eq!((room.slots.len(), room.except.len(), room.more), (2, 0, false));
+        drop((room, a));
+        let room = slots.take_all();
+        assert_eq!((room.slots.len(), room.except.len()), (62, 0), "nobody has any");
+    }
+
+    #[test]
     fn one_slot_is_never_kept_from_everybody() {
         let slots = Slots::new(1);
         slots.set_several_tenants(true);
@@ -248,6 +289,23 @@ mod tests {
         drop(slots.take_all());
         assert!(slots.freed().now_or_never().is_none(), "the newcomers' slots, and there is no newcomer");
         drop(a.pop());
+        assert!(slots.freed().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn where_there_is_a_limit_the_end_of_any_run_has_the_sweep_look() {
+        let slots = Slots::new(64);
+        let run = || {
+            let mut slot = slots.take().expect("a slot");
+            slot.give_to(&tenant("a"));
+            slot
+        };
+        drop(run());
+        assert!(slots.freed().now_or_never().is_none(), "nobody waits");
+        slots.set_limited(true);
+        drop((slots.take_all(), slots.take()));
+        assert!(slots.freed().now_or_never().is_none(), "nothing has run");
+        drop(run());
         assert!(slots.freed().now_or_never().is_some());
     }
 

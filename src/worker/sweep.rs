@@ -21,6 +21,8 @@ const TURN: Duration = Duration::from_millis(250);
 const ROUND: Duration = Duration::from_secs(1);
 /// How often what we hold is compared with what we run: how long a call goes on after it was cancelled, if no hint comes.
 const HOLDS: Duration = Duration::from_secs(5);
+/// Between two looks for rings whose runs have to be counted.
+const PACE: Duration = Duration::from_millis(10);
 /// How long a ring waits while this process is full: another one may have room, and takes it by its own turn.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -34,10 +36,27 @@ impl Worker {
         let claim = Claim { execution_id: id, owner: self.id, now: self.app.clock.now() };
         match self.writers.claims.write(claim).await {
             Ok(Some(run)) => self.start(run, slot),
+            // It may be one of those that have to be counted, which only the sweep does.
+            Ok(None) if self.slots.is_limited() => {
+                drop(slot);
+                self.left.notify_one();
+            }
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%id, %error, "a ring could not be answered; the sweep makes up for it")
             }
+        }
+    }
+
+    /// Wakes the sweep for rings whose runs have to be counted, for all that come within [`PACE`] together, until `stop`:
+    /// a flood for an agent that may run no more must not have the ledger walked for each of them.
+    pub(super) async fn count_for_rings(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = self.left.notified() => self.wake.notify_one(),
+                () = stop.cancelled() => return,
+            }
+            tokio::time::sleep(PACE).await;
         }
     }
 
@@ -69,7 +88,7 @@ impl Worker {
             let claimed = self.app.store.claim_due(limit, &room.except, self.id, now).await?;
             if claimed.is_empty() {
                 // Whoever was rung for meanwhile found no room, because we had it all, and may have come after our look.
-                if room.except.is_empty() && self.slots.has_refused() {
+                if room.more || room.except.is_empty() && self.slots.has_refused() {
                     continue;
                 }
                 // Of the tenants that were passed over more may wait.
@@ -97,6 +116,7 @@ impl Worker {
             };
             match heard {
                 Some(Heard::Hint(Hint::Due)) => self.wake_up(),
+                Some(Heard::Hint(Hint::Events)) => self.app.outbound.notify_one(),
                 Some(Heard::Hint(Hint::Cancelled(id))) => {
                     if self.under_way.give_up_all_of(id) {
                         tracing::info!(%id, "cancelled: its run is given up");
@@ -104,29 +124,35 @@ impl Worker {
                 }
                 Some(Heard::Missed) => {
                     self.wake_up();
+                    self.app.outbound.notify_one();
                     self.look_at_holds.notify_one();
                 }
-                Some(Heard::Hint(Hint::Agent(_) | Hint::Tenant(_) | Hint::ApiKeys)) => {}
+                Some(Heard::Hint(
+                    Hint::Agent(_) | Hint::Tenant(_) | Hint::ApiKeys | Hint::Webhooks(_) | Hint::Ended(_),
+                )) => {}
                 None => return,
             }
         }
     }
 
-    /// Notes whether there are several tenants, again and again until `stop`.
-    pub(super) async fn count_tenants(self, stop: CancellationToken) {
+    /// Notes what changes slowly, again and again until `stop`.
+    pub(super) async fn look_around(self, stop: CancellationToken) {
         let mut turn = interval(ROUND);
         loop {
             tokio::select! {
-                _ = turn.tick() => self.note_tenants().await,
+                _ = turn.tick() => self.note_surroundings().await,
                 () = stop.cancelled() => return,
             }
         }
     }
 
-    /// Notes whether there are several tenants.
-    pub(super) async fn note_tenants(&self) {
+    /// Notes whether there are several tenants, and whether there is any limit of what runs at once.
+    pub(super) async fn note_surroundings(&self) {
         if let Ok(several) = self.app.store.has_several_tenants().await {
             self.slots.set_several_tenants(several);
+        }
+        if let Ok(limited) = self.app.store.has_limits().await {
+            self.slots.set_limited(limited);
         }
     }
 

@@ -151,6 +151,8 @@ async fn a_tenant_sees_its_own_entries_and_no_others() {
     {
         let answer = server.ask("GET", &format!("/api/v1/audit?{wrong}"), Some(&viewer), None).await;
         assert_eq!(answer.status, 422, "{wrong}: {}", answer.text);
+        let parameter = wrong.split('=').next().expect("a name");
+        assert_eq!(answer.body["errors"][0]["pointer"], parameter, "{wrong}: {}", answer.text);
     }
 }
 

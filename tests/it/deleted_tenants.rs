@@ -62,7 +62,7 @@ async fn what_is_stored_for_a_tenant_that_is_gone_is_a_conflict() {
         store.agent(agent.id.parse().expect("an id")).await.expect("an answer").expect("an agent");
     (agent.agent_id, agent.tenant_id) = (AgentId::new(), nobody.clone());
     let created = entry(AuditAction::AgentCreated, agent.agent_id.to_string());
-    let stored = store.insert_agent(&agent, &SecretChange::Keep, &created).await;
+    let stored = store.insert_agent(&agent, &SecretChange::Keep, None, &created).await;
     assert!(matches!(stored, Err(Error::Conflict)), "{stored:?}");
 
     let key_id = ApiKeyId::new();

@@ -20,10 +20,12 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// Every page, as a path from the root.
 fn pages() -> Vec<PathBuf> {
-    let files = ["", "docs", "docs/adr", "docs/errors", "migrations"].into_iter().flat_map(|folder| {
-        let entries = std::fs::read_dir(root().join(folder)).expect("a folder");
-        entries.map(move |entry| Path::new(folder).join(entry.expect("an entry").file_name()))
-    });
+    let files = ["", "docs", "docs/adr", "docs/errors", "docs/receivers", "docs/senders", "migrations"]
+        .into_iter()
+        .flat_map(|folder| {
+            let entries = std::fs::read_dir(root().join(folder)).expect("a folder");
+            entries.map(move |entry| Path::new(folder).join(entry.expect("an entry").file_name()))
+        });
     let pages: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "md")).collect();
     assert!(pages.len() > 10, "the pages are found: {pages:?}");
     pages
@@ -130,8 +132,29 @@ fn every_test_that_the_architecture_names_is_there() {
 #[test]
 fn the_guide_shows_the_examples_as_they_are() {
     let guide = read("docs/integrators.md");
-    for example in ["sign.py", "sign.mjs", "sign.go", "sign.sh"] {
+    for example in ["sign.py", "sign.mjs", "sign.go", "sign.php", "sign.sh"] {
         let program = read(Path::new("examples").join(example));
         assert!(guide.contains(program.trim_end()), "docs/integrators.md shows another {example}");
+    }
+}
+
+#[test]
+fn the_page_of_events_has_the_catalogue() {
+    let page = read("docs/events.md");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `") && line.contains(" | ")).collect();
+    for (name, reserved, info) in agenthook::model::catalogue() {
+        let by = if reserved { "agenthook" } else { "you" };
+        let start = format!("| `{name}` | {by} | {} |", info.description);
+        assert!(rows.iter().any(|row| row.starts_with(&start)), "docs/events.md has no row {start}");
+    }
+    let known = |row: &&&str| {
+        agenthook::model::catalogue().any(|(name, ..)| row.starts_with(&format!("| `{name}` |")))
+    };
+    let typed = rows.iter().filter(|row| row.contains("| agenthook |") || row.contains("| you |"));
+    assert!(typed.clone().all(|row| known(&row)), "a row is of no type");
+    let filters = between(&page, "```cel\n", "```").flat_map(str::lines);
+    for filter in filters {
+        let compiled = agenthook::filter::Filter::compile(filter, agenthook::filter::Names::Event);
+        assert!(compiled.is_ok(), "{filter}");
     }
 }

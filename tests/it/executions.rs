@@ -100,21 +100,38 @@ async fn a_page_stays_right_while_new_ones_come_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_means_nothing_is_refused() {
     let server = Server::start().await;
-    for (query, parameter) in [
-        ("limit=0", "limit"),
-        ("limit=201", "limit"),
-        ("status=done", "status"),
-        ("status=", "status"),
-        ("tenant_id=a%20b", "tenant_id"),
-        ("agent_id=x", "agent_id"),
-        ("from=yesterday", "from"),
-        ("to=2026-01-01", "to"),
-        ("from=-9999-01-01T00:00:00Z", "from"),
-        ("cursor=2", "cursor"),
+    let (time, uuid) = ("must be an RFC 3339 time such as 2026-01-31T12:00:00Z", "must be a UUID");
+    let era = "must be a time of the years 0000 to 9999 in UTC";
+    let status = "must be one of: queued, held, running, success, failed, cancelled";
+    let long = format!("q={}", "x".repeat(201));
+    for (query, parameter, wanted) in [
+        ("limit=0", "limit", "must be between 1 and 200"),
+        ("limit=201", "limit", "must be between 1 and 200"),
+        ("status=done", "status", status),
+        ("status=", "status", status),
+        ("tenant_id=a%20b", "tenant_id", "must be 1 to 100 characters of A-Z a-z 0-9 . _ -"),
+        ("agent_id=x", "agent_id", uuid),
+        ("from=yesterday", "from", time),
+        ("from=", "from", time),
+        ("to=2026-01-01", "to", time),
+        ("from=-9999-01-01T00:00:00Z", "from", time),
+        ("from=0000-01-01T00:00:00+00:01", "from", era),
+        ("to=9999-12-31T23:59:59-00:01", "to", era),
+        ("cursor=2", "cursor", uuid),
+        ("q=", "q", "must have between 1 and 200 characters"),
+        (&long, "q", "must have between 1 and 200 characters"),
     ] {
         let answer = server.expect(422, "GET", &format!("/api/v1/executions?{query}"), None).await;
-        assert_eq!(answer["errors"][0]["pointer"], parameter, "{query}: {answer}");
+        let error = &answer["errors"][0];
+        assert_eq!((&error["pointer"], &error["message"]), (&json!(parameter), &json!(wanted)), "{query}");
     }
+    server.get("/api/v1/executions?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59Z").await;
+    server.get(&format!("/api/v1/executions?q={}", "x".repeat(200))).await;
+    // Searched for like any other text, and in none.
+    let found = server.get("/api/v1/executions?q=%00").await;
+    assert_eq!((&found["executions"], &found["search"]["complete"]), (&json!([]), &json!(true)), "{found}");
+    let tenants = server.expect(422, "GET", "/api/v1/tenants?cursor=a%2Fb", None).await;
+    assert_eq!(tenants["errors"][0]["pointer"], "cursor", "{tenants}");
     for query in ["colour=red", "limit=1&limit=2", "limit=x"] {
         server.expect(422, "GET", &format!("/api/v1/executions?{query}"), None).await;
     }

@@ -42,7 +42,7 @@ async fn begin(store: &Store, run: &Claimed, now: Time) -> bool {
         llm_call_id: format!("{}-{number}", run.hold.execution_id),
         model: "asked".to_owned(),
     };
-    Begin::write(store, &[Begin { hold: run.hold, start }]).await.expect("an answer")[0]
+    Begin::write(store, &[Begin { hold: run.hold, start, event: None }]).await.expect("an answer")[0]
 }
 
 /// The end of that attempt.
@@ -62,8 +62,7 @@ fn result(run: &Claimed, now: Time) -> AttemptEnd {
 }
 
 async fn finish(store: &Store, run: &Claimed, attempt: Option<AttemptEnd>, to: &Finish, now: Time) -> bool {
-    let spent = attempt.as_ref().map_or(run.spent, |attempt| attempt.spent);
-    let end = End { hold: run.hold, attempt, spent, to: to.clone(), now };
+    let end = End::of(run, attempt, to.clone(), now);
     End::write(store, &[end]).await.expect("an answer")[0]
 }
 

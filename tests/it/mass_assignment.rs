@@ -20,6 +20,13 @@ fn foreign() -> Vec<(&'static str, Value)> {
         ("webhook_secret", json!("c2VlZC1zZWNyZXQtMzItYnl0ZXMtMDEyMzQ1Njc4OWFi")),
         ("webhook_url", json!("http://elsewhere/")),
         ("llm_key", json!({"configured": true, "hint": "x"})),
+        ("webhook_id", json!("wh_0198b0b0000070008000000000000001")),
+        ("kind", json!("platform")),
+        ("status", json!("disabled")),
+        ("secret_key", json!("whsec_c2VlZC1zZWNyZXQtMzItYnl0ZXM=")),
+        ("stats", json!({"delivered": 1})),
+        ("circuit", json!({"failures": 1})),
+        ("redis_fallback", json!(true)),
         ("hint", json!("ahk_…aaaa")),
         ("key_hash", json!("00")),
         ("sealed", json!("x")),
@@ -41,7 +48,11 @@ async fn what_is_not_for_the_asker_to_set_is_refused_and_changes_nothing() {
     let own = format!("/api/v1/agents/{}", agent.id);
     let new = json!({"name": "n", "llm_config": {"model": "m"}});
     let key = json!({"role": "viewer", "tenant_id": "acme", "name": "n"});
+    let endpoint = json!({"url": "http://127.0.0.1:9/", "events": ["*"]});
+    let webhook = server.ask("POST", "/api/v1/webhooks", Some(&operator), Some(endpoint.to_string())).await;
+    let webhook = format!("/api/v1/webhooks/{}", webhook.body["webhook_id"].as_str().expect("an id"));
     let execution = agent.accepted("{}").await;
+    let all = json!({"action": "cancel", "filter": {"status": "running"}});
     // Who asks, where, a body that is good as it is, and the fields above that are its own.
     let targets: Vec<(&str, &str, String, Value, &[&str])> = vec![
         (&operator, "POST", "/api/v1/agents".into(), new, &[]),
@@ -52,15 +63,35 @@ async fn what_is_not_for_the_asker_to_set_is_refused_and_changes_nothing() {
         (&operator, "POST", format!("/api/v1/executions/{execution}/replay"), json!({}), &[]),
         (&operator, "POST", format!("/api/v1/executions/{execution}/cancel"), json!({}), &[]),
         (&operator, "POST", format!("/api/v1/executions/{execution}/retry"), json!({}), &[]),
+        (&operator, "POST", format!("/api/v1/executions/{execution}/release"), json!({}), &[]),
+        (&operator, "POST", format!("/api/v1/executions/{execution}/discard"), json!({}), &[]),
+        (&operator, "POST", "/api/v1/executions/bulk".into(), all, &[]),
+        (&operator, "POST", "/api/v1/webhooks".into(), endpoint.clone(), &[]),
+        (&operator, "PUT", webhook.clone(), endpoint, &[]),
+        (&operator, "PATCH", webhook.clone(), json!({"description": "d"}), &[]),
+        (&operator, "POST", format!("{webhook}/secret/rotate"), json!({}), &[]),
+        (&operator, "POST", format!("{webhook}/test"), json!({}), &[]),
+        (
+            &operator,
+            "POST",
+            "/api/v1/events".into(),
+            json!({"event_type": "custom.x", "data": {}}),
+            &["tenant_id"],
+        ),
         (ADMIN_KEY, "POST", "/api/v1/tenants".into(), json!({"tenant_id": "third"}), &["tenant_id"]),
         (ADMIN_KEY, "PATCH", "/api/v1/tenants/acme".into(), json!({"name": "n"}), &[]),
         (ADMIN_KEY, "POST", "/api/v1/keys".into(), key, &["role", "tenant_id"]),
     ];
     let state = async || {
         let mut state = Vec::new();
-        for path in
-            ["/api/v1/agents", "/api/v1/tenants", "/api/v1/keys", "/api/v1/executions", "/api/v1/audit"]
-        {
+        for path in [
+            "/api/v1/agents",
+            "/api/v1/tenants",
+            "/api/v1/keys",
+            "/api/v1/executions",
+            "/api/v1/audit",
+            "/api/v1/webhooks",
+        ] {
             state.push(server.get(path).await);
         }
         state.push(server.get(&format!("{own}/webhook-secret?reveal=false")).await);

@@ -70,7 +70,8 @@ fn the_default_bind_is_loopback() {
 fn a_wrong_setting_is_one_line_and_exit_code_2() {
     let directory = tempfile::tempdir().expect("a directory");
     let postgres = "postgres://nobody:pass-word@127.0.0.1:1/none";
-    let cases: [(&str, &[(&str, &str)]); 8] = [
+    let webhook = ("WEBHOOK_SECRET", "0123456789abcdef");
+    let cases: [(&str, &[(&str, &str)]); 12] = [
         ("AGENTHOOK_ENCRYPTION_KEYS", &[("DATABASE_URL", postgres), ("AGENTHOOK_ADMIN_KEY", ADMIN_KEY)]),
         ("AGENTHOOK_ENCRYPTION_KEYS", &[("AGENTHOOK_ENCRYPTION_KEYS", "too-short")]),
         ("AGENTHOOK_ADMIN_KEY", &[("AGENTHOOK_ADMIN_KEY", "ahk_short")]),
@@ -79,6 +80,13 @@ fn a_wrong_setting_is_one_line_and_exit_code_2() {
         ("LITELLM_BASE_URL", &[("LITELLM_BASE_URL", "localhost:4000")]),
         ("AGENTHOOK_BIND", &[("AGENTHOOK_BIND", "8000")]),
         ("DATABASE_URL", &[("DATABASE_URL", "mysql://root@localhost/x")]),
+        ("WEBHOOK_URL", &[("WEBHOOK_URL", "example.com/ready?key=pass-word"), webhook]),
+        ("WEBHOOK_URL", &[("WEBHOOK_URL", "http://10.0.0.1/ready?key=pass-word"), webhook]),
+        ("WEBHOOK_URL", &[("WEBHOOK_URL", "https://me:pass-word@192.0.2.1/ready"), webhook]),
+        (
+            "ENABLE_REDIS_FALLBACK",
+            &[("WEBHOOK_URL", "http://1.1.1.1/ready"), webhook, ("ENABLE_REDIS_FALLBACK", "true")],
+        ),
     ];
     for (setting, environment) in cases {
         let bind = free_address().to_string();
@@ -92,6 +100,21 @@ fn a_wrong_setting_is_one_line_and_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{setting}: {errors}");
         assert_eq!(errors.trim().lines().count(), 1, "{errors}");
         assert!(errors.contains(setting) && !errors.contains("pass-word"), "{errors}");
+    }
+}
+
+#[test]
+fn nobody_starts_who_is_to_publish_on_redis_and_has_none() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for role in ["serve", "api", "worker"] {
+        let mut command = agenthook(directory.path());
+        command.arg(role).envs([("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")]);
+        command.envs([("WEBHOOK_URL", "http://1.1.1.1/ready"), ("WEBHOOK_SECRET", "0123456789abcdef")]);
+        let output = command.env("ENABLE_REDIS_FALLBACK", "true").output().expect("ends");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{role}: {errors}");
+        assert_eq!(errors.trim().lines().count(), 1, "{errors}");
+        assert!(errors.contains("ENABLE_REDIS_FALLBACK") && errors.contains("REDIS_URL"), "{errors}");
     }
 }
 

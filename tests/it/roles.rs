@@ -18,6 +18,7 @@ use Least::{Admin, Operator, Viewer};
 /// Every route below `/api/`, what it takes, and a body for it.
 fn rights() -> Vec<(&'static str, &'static str, Least, Value)> {
     let agent = json!({"tenant_id": "acme", "name": "new", "llm_config": {"model": "m"}});
+    let endpoint = json!({"tenant_id": "acme", "url": "http://127.0.0.1:9/", "events": ["*"]});
     vec![
         ("get", "/api/v1/tenants", Viewer, Value::Null),
         ("post", "/api/v1/tenants", Admin, json!({"tenant_id": "another"})),
@@ -35,6 +36,7 @@ fn rights() -> Vec<(&'static str, &'static str, Least, Value)> {
         ("get", "/api/agents/{agent_id}/webhook-secret", Viewer, Value::Null),
         ("post", "/api/v1/agents/{agent_id}/webhook-secret/rotate", Operator, json!({})),
         ("post", "/api/agents/{agent_id}/webhook-secret/rotate", Operator, json!({})),
+        ("post", "/api/v1/agents/{agent_id}/callback-secret/rotate", Operator, json!({})),
         ("delete", "/api/v1/agents/{agent_id}/webhook-secret/{secret_id}", Operator, Value::Null),
         ("delete", "/api/agents/{agent_id}/webhook-secret/{secret_id}", Operator, Value::Null),
         ("get", "/api/v1/agents/{agent_id}/versions", Viewer, Value::Null),
@@ -44,11 +46,56 @@ fn rights() -> Vec<(&'static str, &'static str, Least, Value)> {
         ("post", "/api/v1/keys", Admin, json!({"role": "viewer", "tenant_id": "acme", "name": "n"})),
         ("delete", "/api/v1/keys/{key_id}", Admin, Value::Null),
         ("get", "/api/v1/executions", Viewer, Value::Null),
+        (
+            "post",
+            "/api/v1/executions/bulk",
+            Operator,
+            json!({"action": "retry", "filter": {"status": "failed"}}),
+        ),
         ("get", "/api/v1/executions/{execution_id}", Viewer, Value::Null),
         ("get", "/api/v1/executions/{execution_id}/timeline", Viewer, Value::Null),
         ("post", "/api/v1/executions/{execution_id}/cancel", Operator, json!({})),
         ("post", "/api/v1/executions/{execution_id}/retry", Operator, json!({})),
         ("post", "/api/v1/executions/{execution_id}/replay", Operator, json!({})),
+        ("post", "/api/v1/executions/{execution_id}/release", Operator, json!({})),
+        ("post", "/api/v1/executions/{execution_id}/discard", Operator, json!({})),
+        ("get", "/api/v1/agents/{agent_id}/hits", Viewer, Value::Null),
+        ("get", "/api/v1/hits/{hit_id}", Viewer, Value::Null),
+        ("get", "/api/v1/webhooks", Viewer, Value::Null),
+        ("post", "/api/v1/webhooks", Operator, endpoint.clone()),
+        ("get", "/api/v1/webhooks/{webhook_id}", Viewer, Value::Null),
+        (
+            "put",
+            "/api/v1/webhooks/{webhook_id}",
+            Operator,
+            json!({"url": "http://127.0.0.1:9/", "events": ["*"]}),
+        ),
+        ("patch", "/api/v1/webhooks/{webhook_id}", Operator, json!({"description": "d"})),
+        ("delete", "/api/v1/webhooks/{webhook_id}", Operator, Value::Null),
+        ("post", "/api/v1/webhooks/{webhook_id}/enable", Operator, Value::Null),
+        ("post", "/api/v1/webhooks/{webhook_id}/disable", Operator, Value::Null),
+        ("post", "/api/v1/webhooks/{webhook_id}/test", Operator, json!({})),
+        ("post", "/api/v1/webhooks/{webhook_id}/secret/rotate", Operator, json!({})),
+        ("get", "/api/v1/webhooks/{webhook_id}/deliveries", Viewer, Value::Null),
+        ("get", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}", Viewer, Value::Null),
+        ("post", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry", Operator, Value::Null),
+        ("post", "/api/v1/webhooks/{webhook_id}/recover", Operator, json!({"since": "2026-01-01T00:00:00Z"})),
+        ("get", "/api/v1/events", Viewer, Value::Null),
+        (
+            "post",
+            "/api/v1/events",
+            Operator,
+            json!({"tenant_id": "acme", "event_type": "custom.role", "data": {"n": 1}}),
+        ),
+        ("get", "/api/v1/events/{event_id}", Viewer, Value::Null),
+        ("get", "/api/v1/event-types", Viewer, Value::Null),
+        (
+            "post",
+            "/api/v1/models/register",
+            Operator,
+            json!({"model_uri": "runs:/a/model", "model_name": "m", "token_id": "T", "metric_name": "a", "baseline_value": 0}),
+        ),
+        ("post", "/api/v1/models/{name}/versions/{version}/notify", Operator, json!({})),
         ("get", "/api/v1/audit", Viewer, Value::Null),
     ]
 }
@@ -74,6 +121,9 @@ struct Things {
     secret_id: String,
     execution_id: String,
     key_id: String,
+    webhook_id: String,
+    event_id: String,
+    delivery_id: String,
 }
 
 async fn things(server: &Server) -> Things {
@@ -82,8 +132,19 @@ async fn things(server: &Server) -> Things {
     let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
     let key = json!({"role": "viewer", "tenant_id": "acme", "name": "victim"});
     let key = server.expect(201, "POST", "/api/v1/keys", Some(key)).await;
+    let webhook = json!({
+        "tenant_id": "acme", "url": format!("http://127.0.0.1:9/?key={SECRET}"), "events": ["*"], "secret": SECRET,
+        "headers": {"Authorization": SECRET}
+    });
+    let webhook = server.expect(201, "POST", "/api/v1/webhooks", Some(webhook)).await;
+    let event = json!({"tenant_id": "acme", "event_type": "custom.role", "data": {"n": 1}});
+    let event = server.expect(202, "POST", "/api/v1/events", Some(event)).await;
     let text = |value: &Value| value.as_str().expect("an id").to_owned();
+    let (webhook_id, event_id) = (text(&webhook["webhook_id"]), text(&event["event_id"]));
     Things {
+        delivery_id: server.dispatched(&event_id, &webhook_id).await,
+        webhook_id,
+        event_id,
         secret_id: text(&secrets["secrets"][0]["secret_id"]),
         key_id: text(&key["key_id"]),
         execution_id,
@@ -95,7 +156,9 @@ impl Things {
     fn path(&self, pattern: &str) -> String {
         let path = pattern.replace("{tenant_id}", "acme").replace("{agent_id}", &self.agent.id);
         let path = path.replace("{secret_id}", &self.secret_id).replace("{execution_id}", &self.execution_id);
-        path.replace("{key_id}", &self.key_id).replace("{version}", "1")
+        let path = path.replace("{hit_id}", &self.execution_id).replace("{webhook_id}", &self.webhook_id);
+        let path = path.replace("{event_id}", &self.event_id).replace("{delivery_id}", &self.delivery_id);
+        path.replace("{name}", "m").replace("{key_id}", &self.key_id).replace("{version}", "1")
     }
 }
 
@@ -119,7 +182,7 @@ async fn every_route_takes_its_role_and_no_lesser_one() {
             let told = format!("{method} {pattern} as {role:?}: {} {}", answer.status, answer.text);
             match (*role >= least, pattern) {
                 // The faults of these requests are all of what is there: the last secret, a tenant with agents, a run
-                // that has not failed.
+                // that has not failed; models, where there is no MLflow.
                 (true, _) => assert!(matches!(answer.status, 200..300 | 409), "{told}"),
                 (false, "/api/v1/keys/{key_id}") => assert_eq!(answer.status, 404, "{told}"),
                 (false, _) => {

@@ -4,7 +4,7 @@
 //! `tests/schemathesis/schemathesis.toml` says which of its checks are off, and why. On SQLite only: what is checked is
 //! the same on both, and it takes a while.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::harness::{DOCUMENT, Server, env};
@@ -21,10 +21,14 @@ async fn nothing_undocumented(role: &str) {
     let other = server.agent().await;
     let execution = agent.accepted("{}").await;
     server.ended(&execution).await;
+    let endpoint = json!({"tenant_id": "acme", "url": "http://127.0.0.1:9/", "events": ["custom.seen"]});
+    let webhook = server.expect(201, "POST", "/api/v1/webhooks", Some(endpoint)).await;
+    let event = json!({"tenant_id": "acme", "event_type": "custom.test", "data": {}});
+    let event = server.expect(202, "POST", "/api/v1/events", Some(event)).await;
+    let delivery = server.dispatched(text_of(&event["event_id"]), text_of(&webhook["webhook_id"])).await;
     let tenant_id = (role != "admin").then_some("acme");
     let asked = json!({"role": role, "tenant_id": tenant_id, "name": role});
     let key = server.expect(201, "POST", "/api/v1/keys", Some(asked)).await;
-    let text = |field: &str| key[field].as_str().expect("text").to_owned();
     let directory = server.database.dir.path();
     let document = server.get("/openapi.json").await.to_string();
     std::fs::write(directory.join("openapi.json"), document).expect("a file");
@@ -34,12 +38,14 @@ async fn nothing_undocumented(role: &str) {
         // Not by its address: that operation would be left out.
         .args(["openapi.json", "--url", &server.url])
         .current_dir(directory)
-        .env("AGENTHOOK_API_KEY", text("key"))
-        .env("AGENTHOOK_TEST_KEY_ID", text("key_id"))
+        .env("AGENTHOOK_API_KEY", text_of(&key["key"]))
+        .env("AGENTHOOK_TEST_KEY_ID", text_of(&key["key_id"]))
         .env("AGENTHOOK_TEST_HOOKS", format!("{files}/hooks.py"))
         .env("AGENTHOOK_TEST_AGENT", &agent.id)
         .env("AGENTHOOK_TEST_OTHER_AGENT", &other.id)
         .env("AGENTHOOK_TEST_EXECUTION", &execution)
+        .env("AGENTHOOK_TEST_WEBHOOK", text_of(&webhook["webhook_id"]))
+        .env("AGENTHOOK_TEST_DELIVERY", delivery)
         .env("AGENTHOOK_TEST_WEBHOOK_SECRET", &agent.secret)
         .env("NO_PROXY", "*")
         .kill_on_drop(true)
@@ -52,6 +58,10 @@ async fn nothing_undocumented(role: &str) {
     let tested = format!("Tested: {}", operations());
     assert!(said.contains(&tested), "not everything was tried ({tested}): {said}");
     assert!(!said.contains("429 Too Many Requests"), "its key was not valid to the end: {said}");
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().expect("text")
 }
 
 /// How many operations the document has.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Server};
+use crate::harness::{Answer, Mlflow, Server, eventually, unique};
 
 /// Stands in everything that is ours, and in nothing else.
 const MARK: &str = "zebra";
@@ -16,6 +16,13 @@ const SECRET_START: &str = "QZJX";
 /// Our LLM key, and its last characters, which a hint shows to those who may write.
 const LLM_KEY: &str = "sk-zebra-0123456789QXVW";
 const LLM_KEY_END: &str = "QXVW";
+
+/// The all-in-one, with an MLflow.
+async fn server() -> Server {
+    let server = Mlflow::of_the_run().server().await;
+    server.start_worker();
+    server
+}
 
 /// One address of the document.
 struct Operation {
@@ -84,15 +91,47 @@ async fn ours(server: &Server) -> BTreeMap<&'static str, String> {
     let trace = agent.run(server, format!(r#"{{"animal":"{MARK}"}}"#)).await;
     let key = server.key("operator", &format!("our-{MARK}")).await;
     let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
+    let webhook = json!({
+        "tenant_id": format!("our-{MARK}"), "url": format!("http://127.0.0.1:9/{MARK}?key={SECRET}"),
+        "events": ["custom.*"], "secret": SECRET, "headers": {"Authorization": SECRET}, "description": MARK,
+    });
+    let webhook = server.expect(201, "POST", "/api/v1/webhooks", Some(webhook)).await;
+    let event = json!({
+        "tenant_id": format!("our-{MARK}"), "event_type": "custom.seen", "data": {"animal": MARK}
+    });
+    let event = server.expect(202, "POST", "/api/v1/events", Some(event)).await;
+    let mlflow = Mlflow::of_the_run();
+    let (name, (run_id, _)) = (unique(MARK), mlflow.run(&[]).await);
+    mlflow.post("registered-models/create", json!({ "name": name })).await;
+    let tags = json!([{"key": "agenthook.tenant", "value": format!("our-{MARK}")}]);
+    mlflow.foreign_version(&name, &run_id, tags).await;
     let text = |value: &Value| value.as_str().expect("an id").to_owned();
     BTreeMap::from([
+        ("webhook_id", text(&webhook["webhook_id"])),
+        ("name", name),
         ("tenant_id", format!("our-{MARK}")),
         ("agent_id", agent.id.clone()),
         ("version", "1".to_owned()),
         ("secret_id", text(&secrets["secrets"][0]["secret_id"])),
         ("execution_id", text(&trace["execution_id"])),
+        ("hit_id", text(&trace["execution_id"])),
         ("key_id", text(&key["key_id"])),
+        ("event_id", text(&event["event_id"])),
+        ("delivery_id", failed_delivery(server, &webhook).await),
     ])
+}
+
+/// The one delivery to an endpoint where nobody listens, tried: from now on nothing about it changes by itself.
+async fn failed_delivery(server: &Server, webhook: &Value) -> String {
+    let path = format!(
+        "/api/v1/webhooks/{}/deliveries?status=failed",
+        webhook["webhook_id"].as_str().expect("an id")
+    );
+    eventually("the delivery has failed", async || {
+        let page = server.get(&path).await;
+        page["deliveries"][0]["delivery_id"].as_str().map(str::to_owned)
+    })
+    .await
 }
 
 /// Names of nothing.
@@ -102,6 +141,9 @@ fn nobodys(ids: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, Strin
         match *name {
             "tenant_id" => *id = "nobody".to_owned(),
             "version" => *id = "77".to_owned(),
+            "webhook_id" => *id = format!("wh_{}", uuid::Uuid::now_v7().simple()),
+            "event_id" => *id = format!("evt_{}", uuid::Uuid::now_v7().simple()),
+            "delivery_id" => *id = format!("del_{}", uuid::Uuid::now_v7().simple()),
             _ => *id = uuid::Uuid::now_v7().to_string(),
         }
     }
@@ -111,7 +153,7 @@ fn nobodys(ids: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, Strin
 /// Everything that is stored, as an administrator sees it. What was merely asked leaves no trace in it.
 async fn everything(server: &Server, ids: &BTreeMap<&'static str, String>) -> Vec<Value> {
     let mut seen = Vec::new();
-    for path in ["tenants", "agents", "executions", "keys", "audit"] {
+    for path in ["tenants", "agents", "executions", "keys", "events", "audit", "webhooks"] {
         seen.push(server.get(&format!("/api/v1/{path}?limit=200")).await);
     }
     seen.push(server.get(&format!("/api/v1/executions/{}", ids["execution_id"])).await);
@@ -135,7 +177,7 @@ fn told(answer: &Answer) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_another_tenants_is_not_there_and_does_not_change() {
-    let server = Server::start().await;
+    let server = server().await;
     let ids = ours(&server).await;
     let nobodys = nobodys(&ids);
     server.tenant(json!({"tenant_id": "theirs"})).await;
@@ -165,7 +207,7 @@ async fn what_is_another_tenants_is_not_there_and_does_not_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_list_shows_anything_of_another_tenant() {
-    let server = Server::start().await;
+    let server = server().await;
     let ids = ours(&server).await;
     server.tenant(json!({"tenant_id": "theirs"})).await;
     let queries = [
@@ -197,7 +239,7 @@ async fn no_list_shows_anything_of_another_tenant() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_changes_nothing_and_sees_no_secret() {
-    let server = Server::start().await;
+    let server = server().await;
     let ids = ours(&server).await;
     let viewer = &server.api_key("viewer", &ids["tenant_id"]).await;
     let revealed = format!("/api/v1/agents/{}/webhook-secret?reveal=true", ids["agent_id"]);

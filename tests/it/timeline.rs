@@ -90,6 +90,7 @@ async fn a_fallback_a_crash_and_a_success_are_told_in_order() {
             "call_started 4",
             "call_ended 4",
             "succeeded",
+            "event_published",
         ]
     );
     let received = &told[0];
@@ -118,7 +119,7 @@ async fn a_wait_a_failure_a_second_run_and_a_replay_are_told() {
     let id = agent.accepted("1").await;
     let waiting = server
         .sees(&id, "waits for its retry", |trace| {
-            trace["due_at"].is_string() && trace["attempts"][0].is_object()
+            trace["status"] == "queued" && trace["attempts"][0]["finished_at"].is_string()
         })
         .await;
     let told = timeline(&server, &id).await;
@@ -150,11 +151,13 @@ async fn a_wait_a_failure_a_second_run_and_a_replay_are_told() {
         ("call_started 2", 1),
         ("call_ended 2", 1),
         ("failed", 1),
+        ("event_published", 1),
         ("retried", 2),
         ("started", 2),
         ("call_started 3", 2),
         ("call_ended 3", 2),
         ("succeeded", 2),
+        ("event_published", 2),
         ("replayed", 2),
     ];
     let runs = told.iter().map(|entry| entry["run"].as_i64().expect("a number"));
@@ -182,15 +185,16 @@ async fn a_cancelled_one_says_so_and_nothing_else_has_a_timeline() {
     let id = agent.accepted("1").await;
     server
         .sees(&id, "waits for its retry", |trace| {
-            trace["due_at"].is_string() && trace["attempts"][0].is_object()
+            trace["status"] == "queued" && trace["attempts"][0]["finished_at"].is_string()
         })
         .await;
     server.clock.advance(Duration::from_secs(1));
     server.expect(200, "POST", &format!("/api/v1/executions/{id}/cancel"), None).await;
     let told = timeline(&server, &id).await;
-    assert_eq!(events(&told)[4..], ["call_ended 1", "retry_planned 1", "cancelled"]);
-    assert_eq!(told.last().expect("an end")["took_ms"], 1000);
-    assert_eq!(told.last().expect("an end")["by"], "AGENTHOOK_ADMIN_KEY");
+    assert_eq!(events(&told)[4..], ["call_ended 1", "retry_planned 1", "cancelled", "event_published"]);
+    let cancelled = find(&told, "cancelled");
+    assert_eq!((&cancelled["took_ms"], &cancelled["by"]), (&json!(1000), &json!("AGENTHOOK_ADMIN_KEY")));
+    assert_eq!(find(&told, "event_published")["event_type"], "execution.cancelled");
     for id in [uuid::Uuid::now_v7().to_string().as_str(), "x"] {
         server.expect(404, "GET", &format!("/api/v1/executions/{id}/timeline"), None).await;
     }

@@ -178,7 +178,7 @@ async fn a_rehearsal_shows_what_would_go_out_and_does_nothing() {
         rest.as_object_mut().expect("an object").remove(shown_apart);
     }
     let expected = json!({"dry_run": true, "agent_id": agent.id, "agent_version": 1, "verdict": "accepted", "reason": null,
-        "detail": null, "model": "gpt-4o-mini", "key_source": "platform", "error": null});
+        "detail": null, "filter": {"configured": false, "matched": true, "error": null}, "model": "gpt-4o-mini", "key_source": "platform", "error": null});
     assert_eq!(rest, expected);
     assert_eq!(shown["schema"], json!({"configured": false, "valid": true, "errors": []}));
 

@@ -36,7 +36,7 @@ pub async fn two(redis_url: Option<String>) -> Option<(Server, Server)> {
 }
 
 /// Asks until it is refused. What is asked a second after the change, or later, must be.
-async fn holds_within_a_second(what: &str, refused: impl AsyncFn() -> bool) {
+pub async fn holds_within_a_second(what: &str, refused: impl AsyncFn() -> bool) {
     let changed = Instant::now();
     loop {
         let asked = changed.elapsed();

@@ -1,5 +1,6 @@
 //! An agent as the API shows it.
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
@@ -29,9 +30,20 @@ pub struct AgentView {
     /// Shown once, by the answer that made the trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_secret: Option<String>,
+    /// Shown once, by the answer that first had `callback_hosts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_secret: Option<String>,
 }
 
-pub fn agent(agent: Agent, public_url: &Url, webhook_secret: Option<String>) -> AgentView {
+/// What one answer shows of an agent's secrets.
+#[derive(Default)]
+pub struct AgentSecrets {
+    pub webhook: Option<SecretString>,
+    pub callback: Option<SecretString>,
+}
+
+pub fn agent(agent: Agent, public_url: &Url, secrets: AgentSecrets) -> AgentView {
+    let shown = |secret: Option<SecretString>| secret.map(|text| text.expose_secret().to_owned());
     let AgentSpec { name, status, system_prompt, llm_config, trigger, retry, timeout_seconds } = agent.spec;
     AgentView {
         webhook_url: trigger.as_ref().map(|_| webhook_url(public_url, agent.agent_id)),
@@ -42,12 +54,13 @@ pub fn agent(agent: Agent, public_url: &Url, webhook_secret: Option<String>) -> 
         status,
         system_prompt,
         llm_config,
-        trigger,
+        trigger: trigger.map(Trigger::in_full),
         retry,
         timeout_seconds,
         created_at: Stamp(agent.created_at),
         updated_at: Stamp(agent.updated_at),
-        webhook_secret,
+        webhook_secret: shown(secrets.webhook),
+        callback_secret: shown(secrets.callback),
     }
 }
 
@@ -78,7 +91,7 @@ pub fn agent_version(agent: Agent) -> AgentVersionView {
         status,
         system_prompt,
         llm_config,
-        trigger,
+        trigger: trigger.map(Trigger::in_full),
         retry,
         timeout_seconds,
         created_at: Stamp(agent.updated_at),

@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 use super::{Stamp, stamp};
 use crate::model::{
     AgentId, Attempt, Cost, Execution, ExecutionError, ExecutionId, ExecutionSource, ExecutionStatus,
-    KeySource, TenantId, Trace, Usage,
+    HeldReason, KeySource, TenantId, Trace, Usage, payload_json,
 };
+use crate::schema::Mismatch;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Execution)]
@@ -35,6 +36,9 @@ pub struct ExecutionView {
     timing: TimingView,
     #[schema(required)]
     due_at: Option<Stamp>,
+    /// Why it waits for a person, or did so.
+    #[schema(required)]
+    held_reason: Option<HeldReason>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -78,6 +82,7 @@ pub fn execution(execution: Execution) -> ExecutionView {
             total_ms: timing.total_ms(),
         },
         due_at: stamp(execution.due_at),
+        held_reason: execution.held_reason,
     }
 }
 
@@ -88,9 +93,25 @@ pub struct TraceView {
     execution: ExecutionView,
     #[schema(required, value_type = serde_json::Value)]
     input: Option<Box<RawValue>>,
+    /// While it is held because its payload does not match the schema: where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    schema_errors: Vec<SchemaErrorView>,
     #[schema(required)]
     output: Option<String>,
+    /// Where its sender is told of the end, if it wants to be.
+    #[schema(required)]
+    callback: Option<CallbackView>,
     attempts: Vec<AttemptView>,
+}
+
+/// A callback without what may be a credential.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Callback)]
+struct CallbackView {
+    /// The URL's host; `null` if the URL cannot be opened under the server's encryption keys.
+    #[schema(required)]
+    host: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -115,7 +136,32 @@ struct AttemptView {
     model: String,
 }
 
-pub fn trace(trace: Trace) -> TraceView {
+/// The same as of the refusal that it would have been.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SchemaError)]
+struct SchemaErrorView {
+    /// JSON Pointer into the payload.
+    instance_path: String,
+    /// JSON Pointer into the schema.
+    schema_path: String,
+    /// What has to be there.
+    message: String,
+}
+
+impl TraceView {
+    /// With where its payload does not match.
+    pub fn with_schema_errors(mut self, mismatches: Vec<Mismatch>) -> Self {
+        let view = |mismatch: Mismatch| {
+            let Mismatch { instance_path, schema_path, message } = mismatch;
+            SchemaErrorView { instance_path, schema_path, message }
+        };
+        self.schema_errors = mismatches.into_iter().map(view).collect();
+        self
+    }
+}
+
+/// `callback_host`: the host of its callback, if it has one; `None` in it: it cannot be opened.
+pub fn trace(trace: Trace, callback_host: Option<Option<String>>) -> TraceView {
     let attempt = |attempt: Attempt| AttemptView {
         number: attempt.number,
         run: attempt.run,
@@ -131,8 +177,10 @@ pub fn trace(trace: Trace) -> TraceView {
     };
     TraceView {
         execution: execution(trace.execution),
-        input: input(trace.payload),
+        input: input(payload_json(&trace.payload, &trace.headers).into_owned()),
+        schema_errors: Vec::new(),
         output: trace.output,
+        callback: callback_host.map(|host| CallbackView { host }),
         attempts: trace.attempts.into_iter().map(attempt).collect(),
     }
 }

@@ -3,9 +3,14 @@
 mod agent;
 mod api_key;
 mod audit;
+mod delivery;
+mod event;
 mod execution;
+mod hit;
+mod model;
 mod rehearsal;
 mod tenant;
+mod webhook;
 mod webhook_secret;
 
 use serde::Serialize;
@@ -13,12 +18,17 @@ use utoipa::ToSchema;
 
 use crate::model::Time;
 
-pub use agent::{AgentVersionView, AgentView, agent, agent_version};
+pub use agent::{AgentSecrets, AgentVersionView, AgentView, agent, agent_version};
 pub use api_key::{ApiKeyView, api_key};
 pub use audit::{AuditView, audit};
+pub use delivery::{DeliveryDetailView, DeliveryPage, RecoveryView, delivery, delivery_detail};
+pub use event::{EventDetailView, EventTypeListView, EventView, event, event_detail, event_types};
 pub use execution::{ExecutionView, TraceView, execution, trace};
-pub use rehearsal::{Rehearsal, RehearsalView, rehearsal};
+pub use hit::{HitDetailView, HitPage, hit, hit_counts, hit_detail};
+pub use model::{NotifiedView, RegisteredView, notified, registered};
+pub use rehearsal::{Rehearsal, RehearsalView, failed, rehearsal};
 pub use tenant::{TenantView, tenant, tenant_warned};
+pub use webhook::{RotatedCallbackSecretView, RotatedSigningSecretView, ShownOnce, WebhookView, webhook};
 pub use webhook_secret::{RotatedView, SecretList, rotated, secret};
 
 /// What a [`crate::web::Page`] of these views looks like, for the API's document.
@@ -41,6 +51,8 @@ pages! {
     AgentVersionPage { versions: AgentVersionView }
     ApiKeyPage { keys: ApiKeyView }
     AuditPage { audit: AuditView }
+    WebhookPage { webhooks: WebhookView }
+    EventPage { events: EventView }
 }
 
 /// A time as the contract writes it: RFC 3339, UTC, milliseconds.

@@ -4,24 +4,28 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::ingress::{Filtered, Tried};
 use crate::llm;
-use crate::model::{Agent, AgentId, ErrorCode, ExecutionError, KeySource};
+use crate::model::{Agent, AgentId, ErrorCode, ExecutionError, HeldReason, KeySource};
+use crate::template::Message;
 use crate::web::ApiError;
 
 /// What was found out.
 pub struct Rehearsal<'a> {
     /// The agent at its present version.
     pub agent: &'a Agent,
-    /// Why no run would come of it.
-    pub refusal: Option<ApiError>,
-    /// Whether the agent says what its payloads look like.
+    /// Why it takes no hooks now, or holds them.
+    pub standing: Result<Option<HeldReason>, ApiError>,
+    /// Whether the agent says which payloads run.
+    pub has_filter: bool,
+    /// Whether it holds what does not match its schema.
+    pub keeps_mismatches: bool,
+    /// Whether it says what its payloads look like.
     pub has_schema: bool,
-    /// What is wrong with the payload.
-    pub fault: Option<ApiError>,
-    /// The user message; `None` if the payload can be none.
-    pub message: Option<String>,
-    /// The marker in it.
-    pub marker: u128,
+    /// What would become of the payload.
+    pub tried: Tried,
+    /// The user message, with the marker in it; `None` if none can be made.
+    pub message: Option<Message>,
     /// Who would pay the first call.
     pub pays: Result<KeySource, ExecutionError>,
 }
@@ -32,13 +36,14 @@ pub struct RehearsalView {
     dry_run: bool,
     agent_id: AgentId,
     agent_version: i32,
-    /// `accepted`, `rejected`.
+    /// `accepted`, `held`, `ignored`, `rejected`.
     verdict: &'static str,
-    /// The code of the refusal.
+    /// The code of the refusal; `paused` or `quarantine` of what would be held; or `filter`.
     #[schema(required)]
     reason: Option<&'static str>,
     #[schema(required)]
     detail: Option<String>,
+    filter: FilterView,
     schema: SchemaView,
     #[schema(required)]
     prompt: Option<PromptView>,
@@ -48,6 +53,19 @@ pub struct RehearsalView {
     /// What would end the execution before its first call.
     #[schema(required)]
     error: Option<ErrorView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DryRunFilter)]
+struct FilterView {
+    /// Whether there is one; without one every payload is wanted.
+    configured: bool,
+    /// `null`: the payload is not the JSON that could be asked about.
+    #[schema(required)]
+    matched: Option<bool>,
+    /// Why it could not be evaluated: it does not match then.
+    #[schema(required)]
+    error: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -85,32 +103,55 @@ struct ErrorView {
     message: String,
 }
 
+/// Why a filter could not be evaluated.
+pub fn failed(filter: &Filtered) -> Option<String> {
+    match filter {
+        Filtered::Failed(fault) => Some(fault.to_string()),
+        Filtered::NotAsked | Filtered::Wanted | Filtered::LeftOut => None,
+    }
+}
+
 pub fn rehearsal(found: Rehearsal<'_>) -> RehearsalView {
-    let Rehearsal { agent, refusal, has_schema, fault, message, marker, pays } = found;
-    let spec = &agent.spec;
-    let valid = match (&fault, &message) {
-        (None, _) => Some(true),
-        (Some(_), Some(_)) => Some(false),
-        (Some(_), None) => None,
+    let Rehearsal { agent, standing, has_filter, keeps_mismatches, has_schema, tried, message, pays } = found;
+    let (spec, Tried { filter, fault }) = (&agent.spec, tried);
+    let error = failed(&filter);
+    let (verdict, reason, detail) = match (standing, &filter, &fault) {
+        (Err(refusal), ..) => rejected(&refusal),
+        (Ok(_), Filtered::LeftOut, _) => {
+            ("ignored", Some("filter"), Some("the agent's filter leaves it out".to_owned()))
+        }
+        (Ok(_), Filtered::Failed(fault), _) => {
+            ("ignored", Some("filter"), Some(format!("the agent's filter cannot be evaluated: {fault}")))
+        }
+        (Ok(_), Filtered::Wanted, Some(_)) if keeps_mismatches => held(HeldReason::Quarantine),
+        (Ok(_), Filtered::NotAsked | Filtered::Wanted, Some(refusal)) => rejected(refusal),
+        (Ok(Some(reason)), Filtered::NotAsked | Filtered::Wanted, None) => held(reason),
+        (Ok(None), Filtered::NotAsked | Filtered::Wanted, None) => ("accepted", None, None),
     };
+    let is_json = filter != Filtered::NotAsked;
     RehearsalView {
         dry_run: true,
         agent_id: agent.agent_id,
         agent_version: agent.version,
-        verdict: if refusal.is_none() { "accepted" } else { "rejected" },
-        reason: refusal.as_ref().map(|refusal| refusal.code().parts().0),
-        detail: refusal.as_ref().map(|refusal| refusal.detail().to_owned()),
+        verdict,
+        reason,
+        detail,
+        filter: FilterView {
+            configured: has_filter,
+            matched: is_json.then_some(filter == Filtered::Wanted),
+            error,
+        },
         schema: SchemaView {
             configured: has_schema,
-            valid,
+            valid: is_json.then_some(fault.is_none()),
             errors: fault.map(ApiError::into_errors).unwrap_or_default(),
         },
-        prompt: message.map(|message| PromptView {
-            messages: llm::messages(&spec.system_prompt, &message)
+        prompt: message.map(|Message { text, marker }| PromptView {
+            messages: llm::messages(&spec.system_prompt, &text)
                 .into_iter()
                 .map(|message| MessageView { role: message.role, content: message.content.to_owned() })
                 .collect(),
-            marker: format!("{marker:032x}"),
+            marker,
             note: "the marker around the payload is drawn at random for each run; all else is sent as it stands here",
         }),
         model: spec.llm_config.model.clone(),
@@ -121,4 +162,13 @@ pub fn rehearsal(found: Rehearsal<'_>) -> RehearsalView {
         },
         error: pays.err().map(|error| ErrorView { code: error.code, message: error.message }),
     }
+}
+
+/// Verdict, reason and detail of what would wait for a person.
+fn held(reason: HeldReason) -> (&'static str, Option<&'static str>, Option<String>) {
+    ("held", Some(reason.as_str()), Some("it would wait until a person releases it".to_owned()))
+}
+
+fn rejected(refusal: &ApiError) -> (&'static str, Option<&'static str>, Option<String>) {
+    ("rejected", Some(refusal.code().parts().0), Some(refusal.detail().to_owned()))
 }

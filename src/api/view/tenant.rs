@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Stamp;
-use crate::model::{FallbackReason, KeyPolicy, KeyRole, Tenant, TenantId, null_schema};
+use crate::model::{FallbackReason, KeyPolicy, KeyRole, RateLimit, Tenant, TenantId};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tenant)]
@@ -16,10 +16,11 @@ pub struct TenantView {
     fallback_on: Vec<FallbackReason>,
     #[schema(required)]
     allowed_models: Option<Vec<String>>,
-    #[schema(required, schema_with = null_schema)]
-    rate_limit: (),
-    #[schema(required, schema_with = null_schema)]
-    concurrency: (),
+    #[schema(required)]
+    rate_limit: Option<RateLimit>,
+    /// Executions that run at once.
+    #[schema(required, minimum = 1, maximum = 10_000)]
+    concurrency: Option<u32>,
     llm_key: LlmKeyView,
     created_at: Stamp,
     updated_at: Stamp,
@@ -49,8 +50,8 @@ pub fn tenant_warned(tenant: Tenant, to: KeyRole, warnings: Vec<String>) -> Tena
         key_policy: tenant.key_policy,
         fallback_on: tenant.fallback_on,
         allowed_models: tenant.allowed_models,
-        rate_limit: (),
-        concurrency: (),
+        rate_limit: tenant.rate_limit,
+        concurrency: tenant.concurrency,
         llm_key: LlmKeyView {
             configured: tenant.llm_key.is_some(),
             hint: tenant.llm_key.filter(|_| to.may_write()).map(|key| key.hint),

@@ -1,9 +1,11 @@
 //! `agenthook agent …`
 
+mod attempt;
 mod spec;
 mod text;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -18,8 +20,9 @@ use super::output::field;
 use super::paging::PageArgs;
 use super::wait::WaitArgs;
 use crate::model::{AgentId, SecretId, TenantId};
+use attempt::Try;
 use spec::SpecArgs;
-use text::{beginning, created, describe, rotated, secrets};
+use text::{beginning, callbacks_rotated, created, describe, rotated, secrets};
 
 /// Agents: a prompt, a model and the webhook that starts them
 #[derive(Args)]
@@ -48,7 +51,7 @@ Examples:
         #[arg(long)]
         no_webhook: bool,
         /// The whole agent as JSON, instead of flags; `-` is standard input
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "SpecArgs", "no_webhook"])]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "SpecArgs", "LimitArgs", "no_webhook"])]
         file: Option<PathBuf>,
     },
     /// Agents as a table
@@ -83,13 +86,14 @@ Examples:
 Examples:
   agenthook agent update AGENT_ID --model gpt-4o --system-prompt-file prompt.md
   agenthook agent update AGENT_ID --status paused --if-version 3
+  agenthook agent update AGENT_ID --rate 60/min --burst 10 --concurrency 2
   agenthook agent update AGENT_ID --file patch.json   (the body of PATCH /api/v1/agents/AGENT_ID)")]
     Update {
         agent_id: AgentId,
         #[command(flatten)]
         spec: SpecArgs,
         /// The change as JSON, instead of flags; `-` is standard input
-        #[arg(long, value_name = "FILE", conflicts_with = "SpecArgs")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["SpecArgs", "LimitArgs"])]
         file: Option<PathBuf>,
         /// Only if it is still at this version
         #[arg(long, value_name = "N")]
@@ -105,12 +109,20 @@ Examples:
         /// The payload; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Call nothing and store nothing: show the verdict, the prompt and who would pay; ends with 1 if it is rejected
+        /// Call nothing and store nothing: show the verdict, the prompt and who would pay; ends with 1 if it is rejected or held
         #[arg(long, conflicts_with = "wait")]
         dry_run: bool,
         #[command(flatten)]
         wait: WaitArgs,
     },
+    /// Show what would become of a payload: the filter's verdict, the schema's, the prompt. Calls and stores nothing
+    #[command(after_help = "\
+Ends with 0 if it would run, with 1 if not.
+
+Examples:
+  agenthook agent try AGENT_ID issue.json --header 'X-GitHub-Event: issues'
+  agenthook agent try issue.json --filter \"payload.action == 'opened'\" --template prompt.txt   (without a server)")]
+    Try(Try),
     /// Delete an agent; its executions stay
     #[command(after_help = "Example:\n  agenthook agent delete AGENT_ID")]
     Delete { agent_id: AgentId },
@@ -136,6 +148,16 @@ Examples:
         #[arg(long, value_name = "FILE")]
         webhook_secret_file: Option<PathBuf>,
     },
+    /// Make a new secret for callbacks; in webhook-signature the earlier ones sign too until the overlap ends
+    #[command(after_help = "\
+Example: for a secret that has leaked
+  agenthook agent rotate-callback-secret AGENT_ID --overlap 0")]
+    RotateCallbackSecret {
+        agent_id: AgentId,
+        /// How long the earlier secrets still sign, at most 30 days [default: 86400]
+        #[arg(long, value_name = "SECONDS")]
+        overlap: Option<u32>,
+    },
     /// Take one secret back: what it signs is refused from now on; the last one stays
     #[command(after_help = "\
 Example: the ids are shown by agenthook agent secret AGENT_ID
@@ -151,7 +173,11 @@ Example: the ids are shown by agenthook agent secret AGENT_ID
 
 impl Agent {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let (api, json) = (self.api.api()?, self.api.json);
+        let json = self.api.json;
+        if let What::Try(attempt) = &self.what {
+            return attempt.run(|| self.api.api(), json).await;
+        }
+        let api = self.api.api()?;
         match self.what {
             What::Create { tenant, spec, no_webhook, file } => {
                 let body = match (file, tenant) {
@@ -217,13 +243,18 @@ impl Agent {
             }
             What::Test { agent_id, file, dry_run, wait } => {
                 let path = ["agents", &agent_id.to_string(), "test"];
-                let answer = api.post_text(&path, trial::body(&file, dry_run)?).await?;
+                let answer = api.post_text(&path, trial::body(&file, dry_run, &BTreeMap::new())?).await?;
                 if dry_run {
                     return trial::rehearsed(&answer, json);
+                }
+                if answer.json.pointer("/status").is_some_and(|status| status == "ignored") {
+                    answer.show(json, trial::ignored)?;
+                    return Err(Failure::Negative);
                 }
                 let told = |answer: &Value| format!("{} is queued", field(answer, "/execution_id"));
                 wait.begun(&api, &answer, json, told).await
             }
+            What::Try(_) => Ok(()),
             What::RevokeSecret { agent_id, secret_id, if_version } => {
                 let path = ["agents", &agent_id.to_string(), "webhook-secret", &secret_id.to_string()];
                 let answer = api.delete_if(if_version, &path).await?;
@@ -238,6 +269,11 @@ impl Agent {
                 let query = if reveal { &query[..] } else { &[] };
                 let answer = api.get(&["agents", &agent_id.to_string(), "webhook-secret"], query).await?;
                 answer.show(json, secrets)
+            }
+            What::RotateCallbackSecret { agent_id, overlap } => {
+                let path = ["agents", &agent_id.to_string(), "callback-secret", "rotate"];
+                let body = json!({ "overlap_seconds": overlap });
+                api.write(Method::POST, &path, &body).await?.show(json, callbacks_rotated)
             }
             What::RotateSecret { agent_id, overlap, webhook_secret_file } => {
                 let id = agent_id.to_string();

@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value, json};
 use super::super::failure::Failure;
 use super::super::input;
 use super::super::key::{ENCODINGS, SCHEMES};
+use super::super::limits::LimitArgs;
 use crate::model::TenantId;
 
 #[derive(Args)]
@@ -47,15 +48,48 @@ pub(super) struct SpecArgs {
     /// Take any JSON
     #[arg(long, conflicts_with = "schema", help_heading = "Webhook")]
     no_schema: bool,
+    /// Which payloads run: a CEL expression over payload, headers and agent
+    #[arg(long, value_name = "CEL", help_heading = "Webhook")]
+    filter: Option<String>,
+    /// Run them all
+    #[arg(long, conflicts_with = "filter", help_heading = "Webhook")]
+    no_filter: bool,
+    /// What the model reads of a payload: a file with a minijinja template; `-` is standard input
+    #[arg(long, value_name = "FILE", help_heading = "Webhook")]
+    template: Option<PathBuf>,
+    /// Show it the payload as JSON
+    #[arg(long, conflicts_with = "template", help_heading = "Webhook")]
+    no_template: bool,
     /// How its senders sign
     #[arg(long, help_heading = "Webhook", value_parser = PossibleValuesParser::new(SCHEMES))]
     scheme: Option<String>,
-    /// How the secret's text becomes the key (utf8 for senders that use the text itself, as GitHub does)
+    /// A file with a `custom` scheme in JSON: {"header": "X-Signature", "template": "{timestamp}.{body}", …}
+    #[arg(long, value_name = "FILE", conflicts_with = "scheme", help_heading = "Webhook")]
+    custom: Option<PathBuf>,
+    /// How the secret's text becomes the key; without it as the scheme's senders have it
     #[arg(long, value_name = "ENCODING", help_heading = "Webhook", value_parser = PossibleValuesParser::new(ENCODINGS))]
     secret_encoding: Option<String>,
     /// A secret that the sender made, in a file; `-` is standard input. Without it one is generated
     #[arg(long, value_name = "FILE", help_heading = "Webhook")]
     webhook_secret_file: Option<PathBuf>,
+    /// What a webhook gets while the agent is paused: refuse, or hold for a person
+    #[arg(long, value_name = "WHAT", help_heading = "Webhook", value_parser = PossibleValuesParser::new(["refuse", "hold"]))]
+    when_paused: Option<String>,
+    /// What a payload gets that does not match the schema: reject, or quarantine for a person
+    #[arg(long, value_name = "WHAT", help_heading = "Webhook", value_parser = PossibleValuesParser::new(["reject", "quarantine"]))]
+    schema_policy: Option<String>,
+    /// Whether senders may wait for the end (`Prefer: wait`)
+    #[arg(long, value_name = "BOOL", help_heading = "Webhook")]
+    allow_wait: Option<bool>,
+    /// A host that senders may be called back at (Agenthook-Callback-Url), such as hooks.example.com, *.example.com or
+    /// 192.0.2.7:8443; may be given several times, and replaces those that are set
+    #[arg(long = "callback-host", value_name = "HOST", help_heading = "Webhook")]
+    callback_hosts: Vec<String>,
+    /// Call nobody back
+    #[arg(long, conflicts_with = "callback_hosts", help_heading = "Webhook")]
+    no_callbacks: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 impl SpecArgs {
@@ -104,12 +138,29 @@ impl SpecArgs {
             Some(path) => Some(input::json(path)?),
             None => self.no_schema.then_some(Value::Null),
         };
+        let filter = self.filter.clone().map(Value::from).or(self.no_filter.then_some(Value::Null));
+        let template = match &self.template {
+            Some(path) => Some(input::text(path)?.into()),
+            None => self.no_template.then_some(Value::Null),
+        };
+        let custom = self.custom.as_deref().map(input::json).transpose()?;
+        let scheme = match &custom {
+            Some(_) => Some("custom".to_owned()),
+            None => self.scheme.clone(),
+        };
+        // Under another scheme an agent's custom one has no place any more.
+        let custom = custom.or(scheme.is_some().then_some(Value::Null));
+        let callback_hosts = match self.callback_hosts.as_slice() {
+            [] => self.no_callbacks.then_some(Value::Null),
+            hosts => Some(hosts.into()),
+        };
         let mut body = filled([
             ("name", self.name.clone().map(Value::from)),
             ("status", self.status.clone().map(Value::from)),
             ("system_prompt", prompt.map(Value::from)),
             ("timeout_seconds", self.timeout_seconds.map(Value::from)),
         ]);
+        let [rate_limit, concurrency] = self.limits.fields();
         let parts = [
             (
                 "llm_config",
@@ -123,9 +174,18 @@ impl SpecArgs {
             (
                 "trigger",
                 filled([
-                    ("scheme", self.scheme.clone().map(Value::from)),
+                    ("scheme", scheme.map(Value::from)),
+                    ("custom", custom),
                     ("secret_encoding", self.secret_encoding.clone().map(Value::from)),
+                    ("filter", filter),
                     ("payload_schema", schema),
+                    ("prompt_template", template),
+                    ("when_paused", self.when_paused.clone().map(Value::from)),
+                    ("schema_policy", self.schema_policy.clone().map(Value::from)),
+                    ("allow_wait", self.allow_wait.map(Value::from)),
+                    ("callback_hosts", callback_hosts),
+                    rate_limit,
+                    concurrency,
                     ("secret", secret.map(|secret| Value::from(secret.expose_secret()))),
                 ]),
             ),
@@ -186,11 +246,26 @@ mod tests {
 
     #[test]
     fn a_change_has_what_the_flags_name_and_no_more() {
-        let flags = ["--model", "m2", "--max-attempts", "1", "--no-schema"];
+        let flags =
+            ["--model", "m2", "--max-attempts", "1", "--no-schema", "--no-rate", "--concurrency", "2"];
         assert_eq!(
             spec(&flags).to_update().expect("a body"),
             json!({"llm_config": {"model": "m2"}, "retry": {"max_attempts": 1},
-                "trigger": {"type": "webhook", "payload_schema": null}})
+                "trigger": {"type": "webhook", "payload_schema": null, "rate_limit": null, "concurrency": 2}})
+        );
+        let flags = ["--when-paused", "hold", "--schema-policy", "quarantine", "--allow-wait", "true"];
+        assert_eq!(
+            spec(&flags).to_update().expect("a body"),
+            json!({"trigger": {"type": "webhook", "when_paused": "hold", "schema_policy": "quarantine", "allow_wait": true}})
+        );
+        let flags = ["--callback-host", "a.example", "--callback-host", "*.b.example"];
+        assert_eq!(
+            spec(&flags).to_update().expect("a body"),
+            json!({"trigger": {"type": "webhook", "callback_hosts": ["a.example", "*.b.example"]}})
+        );
+        assert_eq!(
+            spec(&["--no-callbacks"]).to_update().expect("a body"),
+            json!({"trigger": {"type": "webhook", "callback_hosts": null}})
         );
         assert!(spec(&[]).to_update().is_err());
     }

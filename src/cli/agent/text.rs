@@ -1,9 +1,11 @@
 //! An agent for people.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::curl::quoted;
+use super::super::limits::{concurrency, rate};
 use super::super::output::{field, plain, sheet, table};
+use crate::model::SchemeName;
 
 /// Characters of a prompt in a table.
 const PROMPT_CHARS: usize = 40;
@@ -29,11 +31,29 @@ pub(super) fn describe(agent: &Value) -> String {
             rows.push(("webhook", text("/webhook_url")));
             rows.push(("signed", signed));
             rows.push(("dedupe", field(trigger, "/dedupe")));
+            rows.push(("filter", field(trigger, "/filter")));
             rows.push(("schema", field(trigger, "/payload_schema")));
+            rows.push(("template", field(trigger, "/prompt_template")));
+            rows.push(("rate", rate(trigger, "/rate_limit")));
+            rows.push(("at once", concurrency(trigger, "/concurrency")));
+            rows.push(("calls back", field(trigger, "/callback_hosts")));
         }
         _ => rows.push(("webhook", "takes none".to_owned())),
     }
+    rows.extend(callback_secret(agent));
     sheet(rows)
+}
+
+/// What signs callbacks, in the answer that made it.
+fn callback_secret(answer: &Value) -> Option<(&'static str, String)> {
+    let secret = answer.pointer("/callback_secret").and_then(Value::as_str)?;
+    Some(("callbacks", format!("signed with {}\nshown this once: keep it for the receiver", plain(secret))))
+}
+
+/// The secret of callbacks that a rotation made.
+pub(super) fn callbacks_rotated(answer: &Value) -> String {
+    let ids = [("endpoint", field(answer, "/webhook_id")), ("secret id", field(answer, "/secret_id"))];
+    sheet(ids.into_iter().chain(callback_secret(answer)))
 }
 
 /// What its owner needs now, ready to be pasted.
@@ -43,15 +63,31 @@ pub(super) fn created(agent: &Value, server: Option<&str>) -> String {
         return describe(agent);
     };
     let id = text("/agent_id");
-    let sheet = sheet([
+    let rows = [
         ("agent", id.clone()),
         ("webhook", text("/webhook_url")),
         ("secret", format!("{}\nagain with: agenthook agent secret {id} --reveal", plain(secret))),
-    ]);
+    ];
+    let sheet = sheet(rows.into_iter().chain(callback_secret(agent)));
     let mut send = format!("AGENTHOOK_SECRET={} agenthook send --agent {id}", plain(&quoted(secret)));
-    match text("/trigger/secret_encoding").as_str() {
-        "base64" | "-" => {}
-        other => send.push_str(&format!(" --secret-encoding {other}")),
+    let scheme: SchemeName = agent
+        .pointer("/trigger/scheme")
+        .and_then(|scheme| serde_json::from_value(scheme.clone()).ok())
+        .unwrap_or_default();
+    match scheme {
+        // Only Discord has the key that signs.
+        SchemeName::Discord => return sheet,
+        SchemeName::Hub => {}
+        // It says how by a file, which only its owner knows.
+        SchemeName::Custom => send.push_str(" --custom FILE.json"),
+        _ => send.push_str(&format!(" --scheme {}", text("/trigger/scheme"))),
+    }
+    let encoding = agent.pointer("/trigger/secret_encoding");
+    if encoding.is_some_and(|encoding| *encoding != json!(scheme.default_encoding())) {
+        send.push_str(&format!(" --secret-encoding {}", text("/trigger/secret_encoding")));
+    }
+    if scheme == SchemeName::Twilio {
+        send.push_str(&format!(" --url {}", quoted(&text("/webhook_url"))));
     }
     if let Some(server) = server {
         send.push_str(&format!(" --server {}", quoted(server)));

@@ -1,9 +1,10 @@
 //! `agenthook agent test`: the payload as it is in the file, and what would become of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::super::api::Answer;
 use super::super::failure::Failure;
@@ -11,11 +12,16 @@ use super::super::input;
 use super::super::output::{field, plain, print, sheet};
 
 /// The body of the request. The payload is not parsed and printed: that would change its numbers.
-pub(super) fn body(file: &Path, dry_run: bool) -> Result<String, Failure> {
+pub(super) fn body(
+    file: &Path,
+    dry_run: bool,
+    headers: &BTreeMap<String, String>,
+) -> Result<String, Failure> {
     let text = input::text(file)?;
     let payload: &RawValue = serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(&text))
         .map_err(|error| Failure::Usage(format!("{} is not JSON: {error}", file.display())))?;
-    Ok(format!(r#"{{"payload":{},"dry_run":{dry_run}}}"#, payload.get()))
+    let headers = json!(headers);
+    Ok(format!(r#"{{"payload":{},"dry_run":{dry_run},"headers":{headers}}}"#, payload.get()))
 }
 
 /// Shows a dry run; ends with 1 if nothing would run, or the run would fail before its first call.
@@ -26,6 +32,14 @@ pub(super) fn rehearsed(answer: &Answer, json: bool) -> Result<(), Failure> {
     if runs { Ok(()) } else { Err(Failure::Negative) }
 }
 
+/// A test that its agent's filter left out.
+pub(super) fn ignored(answer: &Value) -> String {
+    match field(answer, "/error").as_str() {
+        "-" => "ignored: the agent's filter leaves it out; nothing runs".to_owned(),
+        error => format!("ignored: the agent's filter cannot be evaluated: {error}; nothing runs"),
+    }
+}
+
 fn described(rehearsal: &Value) -> String {
     let text = |pointer| field(rehearsal, pointer);
     let verdict = match text("/reason").as_str() {
@@ -33,6 +47,15 @@ fn described(rehearsal: &Value) -> String {
         reason => format!("{}: {reason}: {}", text("/verdict"), text("/detail")),
     };
     let mut rows = vec![("verdict", verdict)];
+    if rehearsal.pointer("/filter/configured").is_some_and(|configured| configured == true) {
+        let said = match (text("/filter/matched").as_str(), text("/filter/error")) {
+            ("true", _) => "matches".to_owned(),
+            ("-", _) => "not asked".to_owned(),
+            (_, error) if error != "-" => format!("does not match: {error}"),
+            _ => "does not match".to_owned(),
+        };
+        rows.push(("filter", said));
+    }
     for fault in rehearsal.pointer("/schema/errors").and_then(Value::as_array).into_iter().flatten() {
         let place = Some(field(fault, "/instance_path")).filter(|place| !place.is_empty());
         let place = place.unwrap_or_else(|| "/".to_owned());
@@ -57,8 +80,6 @@ fn described(rehearsal: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -66,20 +87,25 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("p.json");
         std::fs::write(&path, " {\"b\": 1.0, \"a\":12345678901234567890123}\n").expect("written");
-        let body = body(&path, true).expect("a body");
-        assert_eq!(body, r#"{"payload":{"b": 1.0, "a":12345678901234567890123},"dry_run":true}"#);
+        let headers = BTreeMap::from([("X-A".to_owned(), "b".to_owned())]);
+        let body = body(&path, true, &headers).expect("a body");
+        assert_eq!(
+            body,
+            r#"{"payload":{"b": 1.0, "a":12345678901234567890123},"dry_run":true,"headers":{"X-A":"b"}}"#
+        );
         std::fs::write(&path, "{").expect("written");
-        assert!(matches!(super::body(&path, false), Err(Failure::Usage(_))));
+        assert!(matches!(super::body(&path, false, &BTreeMap::new()), Err(Failure::Usage(_))));
     }
 
     #[test]
     fn a_rehearsal_says_all_that_would_happen() {
         let rehearsal = json!({"verdict": "rejected", "reason": "schema_mismatch", "detail": "it does not match",
             "schema": {"errors": [{"instance_path": "", "message": "must have the property \"id\""}]}, "model": "m",
-            "key_source": "none", "error": {"code": "no_key", "message": "set one"},
+            "key_source": "none", "filter": {"configured": true, "matched": false, "error": "there is no `a`"}, "error": {"code": "no_key", "message": "set one"},
             "prompt": {"messages": [{"role": "system", "content": "be\u{1b} brief"}], "note": "as it is"}});
         insta::assert_snapshot!(described(&rehearsal), @r#"
         verdict  rejected: schema_mismatch: it does not match
+        filter   does not match: there is no `a`
         schema   /: must have the property "id"
         model    m
         key      none

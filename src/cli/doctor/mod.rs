@@ -6,6 +6,7 @@
 mod database;
 mod keys;
 mod litellm;
+mod mlflow;
 mod redis;
 mod settings;
 
@@ -16,7 +17,7 @@ use super::failure::Failure;
 use super::output::{self, plain, table};
 use crate::config::SettingsArgs;
 
-/// Check the settings, the database, Redis, the encryption key and LiteLLM, and say what to do
+/// Check the settings, the database, Redis, the encryption key, LiteLLM and MLflow, and say what to do
 ///
 /// Takes the settings of `agenthook serve`, from the same flags and environment variables. Changes nothing.
 #[derive(Args)]
@@ -97,6 +98,7 @@ async fn findings(args: SettingsArgs) -> Vec<Finding> {
     findings.extend(self::redis::check(&settings).await);
     findings.extend(keys::check(&settings, store.as_ref()).await);
     findings.extend(litellm::check(&settings, store.as_ref()).await);
+    findings.extend(mlflow::check(&settings).await);
     if let Some(store) = store {
         store.close().await;
     }

@@ -119,6 +119,8 @@ async fn a_database_that_is_behind_and_keys_that_are_lost() {
         key_policy: Default::default(),
         fallback_on: vec![],
         allowed_models: None,
+        rate_limit: None,
+        concurrency: None,
         llm_key: None,
         created_at: now,
         updated_at: now,

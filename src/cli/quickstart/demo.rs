@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::cli::api::Api;
 use crate::cli::failure::Failure;
 use crate::cli::problem::refusal;
-use crate::model::{SchemeName, SecretEncoding};
-use crate::signature::{Scheme, SigningKey};
+use crate::model::SecretEncoding;
+use crate::signature::{Scheme, SigningKey, ToSign};
 
 /// What the printed curl command sends.
 pub(super) const TICKET: &str = r#"{"ticket_id":"TKT-123","description":"Issue"}"#;
@@ -64,7 +64,8 @@ pub(super) async fn prepare(api: &Api, model: &str) -> Result<Demo, Failure> {
     let newest = &secrets.json["secrets"][0];
     let encoding: SecretEncoding =
         serde_json::from_value(newest["secret_encoding"].clone()).unwrap_or_default();
-    let key = SigningKey::new(&SecretString::from(text(&newest["webhook_secret"])), encoding)
+    let key = Scheme::hub()
+        .key(&SecretString::from(text(&newest["webhook_secret"])), encoding)
         .map_err(|fault| Failure::Fault(format!("the demo agent's secret: {fault}")))?;
     let webhook_url = text(&agent["webhook_url"]).parse();
     let webhook_url = webhook_url.map_err(|_| Failure::Fault("the demo agent has no webhook URL".into()))?;
@@ -72,9 +73,12 @@ pub(super) async fn prepare(api: &Api, model: &str) -> Result<Demo, Failure> {
 }
 
 impl Demo {
-    /// The headers that sign these bytes.
-    pub fn sign(&self, body: &[u8]) -> Vec<(&'static str, String)> {
-        Scheme::of(SchemeName::Hub).sign(&self.key, body)
+    /// The headers that sign these bytes, with their `Content-Type`.
+    pub fn sign(&self, body: &[u8]) -> Result<Vec<(String, String)>, Failure> {
+        let signed = Scheme::hub().sign(&self.key, &ToSign::body(body));
+        let mut headers = signed.map_err(|fault| Failure::Fault(fault.to_string()))?;
+        headers.insert(0, ("Content-Type".to_owned(), "application/json".to_owned()));
+        Ok(headers)
     }
 
     /// Sends a ticket that is new each time, and returns its trace's JSON.
@@ -85,7 +89,7 @@ impl Demo {
             &number[number.len() - 6..]
         );
         let (status, answer) =
-            api.deliver(&self.agent_id, &self.sign(body.as_bytes()), body.into_bytes()).await?;
+            api.deliver(&self.agent_id, &self.sign(body.as_bytes())?, body.into_bytes()).await?;
         if status != 202 {
             return Err(Failure::Fault(refusal(status, &answer)));
         }

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::{curl, output, trace};
 use crate::app::{App, Role, StartError};
 use crate::clock::Clock;
-use crate::config::{self, SettingsArgs};
+use crate::config::{self, OutboundArgs, SettingsArgs};
 use crate::{server, telemetry};
 use litellm::Proxy;
 
@@ -53,6 +53,10 @@ pub(super) struct Quickstart {
     #[arg(long, env = "AGENTHOOK_BIND", value_name = "ADDR:PORT")]
     bind: Option<String>,
 
+    /// Private networks that webhooks may be sent to, such as 127.0.0.0/8 for `agenthook listen` [default: none]
+    #[arg(long, env = "AGENTHOOK_EGRESS_ALLOW", value_name = "CIDRS")]
+    egress_allow: Option<String>,
+
     /// Where everything is kept; remove it to begin anew
     #[arg(long, value_name = "DIR", default_value = ".agenthook")]
     dir: PathBuf,
@@ -78,6 +82,7 @@ impl Quickstart {
             data_dir: Some(data_dir.clone()),
             log: Some("warn,actix_server=error".into()),
             log_format: Some("text".into()),
+            outbound: OutboundArgs { egress_allow: self.egress_allow, ..OutboundArgs::default() },
             ..SettingsArgs::default()
         };
         let admin_key = admin_key(&data_dir)?;
@@ -99,10 +104,16 @@ impl Quickstart {
         args.bind = Some(listener.local_addr()?.to_string());
         let settings = args.resolve().map_err(StartError::from)?;
         telemetry::start(&settings);
-        step(2, &format!("Server: {} on SQLite in {}", settings.public_url, data_dir.display()))?;
+        let at = format!("Server: {} on SQLite in {}", settings.public_url, data_dir.display());
         let app = Arc::new(App::start(settings, Clock::system(), Role::All).await?);
+        // Before anything runs: what an earlier run has left would use up its retries on a proxy that only starts.
+        tokio::select! {
+            ready = wait_for(&app, proxy.as_mut()) => ready?,
+            () = server::stop_signal() => return Ok(()),
+        }
+        step(2, &at)?;
         let mut serving = tokio::spawn(server::serve(app.clone(), listener));
-        let show = show(&app, proxy.as_mut(), self.model, &admin_key);
+        let show = show(&app, self.model, &admin_key);
         tokio::select! {
             shown = show => shown?,
             // Ctrl-C before there was anything to see.
@@ -115,13 +126,7 @@ impl Quickstart {
 }
 
 /// Steps 3 and 4: the demo, before the reader's eyes.
-async fn show(
-    app: &App,
-    proxy: Option<&mut Proxy>,
-    model: Option<String>,
-    admin_key: &SecretString,
-) -> Result<(), Failure> {
-    wait_for(app, proxy).await?;
+async fn show(app: &App, model: Option<String>, admin_key: &SecretString) -> Result<(), Failure> {
     let api = Api::at(app.settings.public_url.clone(), admin_key.clone())?;
     let model = match model {
         Some(model) => model,
@@ -145,7 +150,7 @@ fn ended(outcome: Result<Result<(), StartError>, tokio::task::JoinError>) -> Res
 /// What the reader can do now.
 fn next_steps(demo: &demo::Demo, app: &App, admin_key: &SecretString) -> Result<(), Failure> {
     let ticket = demo::TICKET.as_bytes();
-    let command = curl::command(&demo.webhook_url, &demo.sign(ticket), ticket, Path::new("-"))?;
+    let command = curl::command(&demo.webhook_url, &demo.sign(ticket)?, ticket, Path::new("-"))?;
     // Under `cargo run` no agenthook is on the PATH, but this is what was run.
     let program = std::env::args().next().unwrap_or_else(|| "agenthook".into());
     let server = app.settings.public_url.as_str().trim_end_matches('/');

@@ -5,13 +5,19 @@
 mod run;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ExecutionError, ExecutionId, ExecutionSource, KeySource, PastRun, SecretId, Time, TraceOutline};
-use run::{of_run, runs};
+use super::{
+    DeliveryError, DeliveryId, EventId, ExecutionError, ExecutionId, ExecutionSource, HeldReason, KeySource,
+    PastRun, SecretId, Time, TraceOutline, WebhookId,
+};
+use run::{Run, of_run, runs};
+
+pub use told::{ToldAttempt, ToldDelivery, ToldEvent};
 
 /// What can happen: a closed list that programs can rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -35,6 +41,10 @@ pub enum TimelineEvent {
     Requeued,
     /// It waits for a person.
     Held,
+    /// Somebody let it run.
+    Released,
+    /// Somebody ended it while it was held: it never ran.
+    Discarded,
     /// The run ended with an output.
     Succeeded,
     /// The run ended with an error.
@@ -45,6 +55,16 @@ pub enum TimelineEvent {
     Retried,
     /// Somebody asked for another execution of the same payload.
     Replayed,
+    /// An event was published, for whoever wants to hear of it.
+    EventPublished,
+    /// The event is to be delivered to an endpoint, or to the sender's callback URL.
+    DeliveryCreated,
+    /// An attempt at the delivery succeeded.
+    DeliverySucceeded,
+    /// An attempt at the delivery failed.
+    DeliveryFailed,
+    /// The delivery is not tried again.
+    DeliveryExhausted,
 }
 
 /// One thing that happened.
@@ -73,7 +93,7 @@ pub struct TimelineDetails {
     pub bytes: Option<usize>,
     /// The other one, of a replay.
     pub execution_id: Option<ExecutionId>,
-    /// The number of the call.
+    /// The number of the call, or of the delivery's attempt.
     pub attempt: Option<i32>,
     pub key_source: Option<KeySource>,
     pub model: Option<String>,
@@ -83,24 +103,43 @@ pub struct TimelineDetails {
     pub took_ms: Option<i64>,
     /// When it may go on.
     pub due_at: Option<Time>,
+    pub held_reason: Option<HeldReason>,
+    pub event_id: Option<EventId>,
+    pub event_type: Option<String>,
+    pub delivery_id: Option<DeliveryId>,
+    pub webhook_id: Option<WebhookId>,
+    /// Why the attempt, or the delivery, failed.
+    pub delivery_error: Option<DeliveryError>,
 }
 
-/// Everything that happened, the first thing first. `replays` are the executions that replay this one.
+/// Everything that happened, the first thing first. `replays` are the executions that replay this one, `events` what was
+/// told of it.
 #[must_use]
 pub fn timeline(
     trace: &TraceOutline,
     past: &[PastRun],
     replays: &[(ExecutionId, Time)],
+    events: &[ToldEvent],
 ) -> Vec<TimelineEntry> {
-    // Each part tells what it knows; what has other rows (hits, events, deliveries) is another part here.
+    // Each part tells what it knows.
     let mut told = vec![received(trace)];
-    for run in runs(trace, past) {
-        told.extend(of_run(&run));
+    let runs = runs(trace, past);
+    for run in &runs {
+        told.extend(of_run(run));
+    }
+    let run_at = |at| runs.iter().rev().find(|run| run.began_by(at)).map_or(1, Run::number);
+    for event in events {
+        told.extend(told::of_event(event, run_at));
     }
     told.extend(replays.iter().map(|(id, at)| replayed(trace, *id, *at)));
     // Stable: what happened in the same millisecond stays in the order in which one led to the other.
     told.sort_by_key(|entry| entry.at);
     told
+}
+
+/// A time in a message.
+fn stamp(at: Time) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
 fn received(trace: &TraceOutline) -> TimelineEntry {

@@ -1,20 +1,35 @@
 //! One run, from the queue to its end: its calls, and why there was more than one.
 
-use super::{TimelineDetails, TimelineEntry, TimelineEvent};
+use super::{TimelineDetails, TimelineEntry, TimelineEvent, stamp};
 use crate::model::{
-    Attempt, ErrorCode, ExecutionError, ExecutionStatus, KeySource, PastRun, Time, TraceOutline,
+    Attempt, ErrorCode, ExecutionError, ExecutionStatus, HeldReason, KeySource, PastRun, Time, TraceOutline,
 };
 
 /// One run, past or present.
 pub(super) struct Run<'a> {
     number: i32,
     status: ExecutionStatus,
+    received_at: Time,
+    /// Of the first run: why it waited for a person before it.
+    held: Option<HeldReason>,
+    is_released: bool,
     queued_at: Time,
     started_at: Option<Time>,
     finished_at: Option<Time>,
     due_at: Option<Time>,
     error: Option<&'a ExecutionError>,
     attempts: Vec<&'a Attempt>,
+}
+
+impl Run<'_> {
+    pub(super) fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// Whether it was queued by then.
+    pub(super) fn began_by(&self, at: Time) -> bool {
+        self.queued_at <= at
+    }
 }
 
 /// The runs with their attempts, the first of them first.
@@ -25,6 +40,9 @@ pub(super) fn runs<'a>(trace: &'a TraceOutline, past: &'a [PastRun]) -> Vec<Run<
     let past = past.iter().filter(|run| run.run < execution.run).map(|run| Run {
         number: run.run,
         status: run.status,
+        received_at: execution.timing.received_at,
+        held: execution.held_reason,
+        is_released: true,
         queued_at: run.queued_at,
         started_at: run.started_at,
         finished_at: run.finished_at,
@@ -35,6 +53,9 @@ pub(super) fn runs<'a>(trace: &'a TraceOutline, past: &'a [PastRun]) -> Vec<Run<
     let present = Run {
         number: execution.run,
         status: execution.status,
+        received_at: execution.timing.received_at,
+        held: execution.held_reason,
+        is_released: execution.timing.queued_at.is_some(),
         queued_at: execution.timing.queued_at(),
         started_at: execution.timing.started_at,
         finished_at: execution.timing.finished_at,
@@ -52,7 +73,14 @@ pub(super) fn of_run(run: &Run<'_>) -> Vec<TimelineEntry> {
     };
     let nothing = TimelineDetails::default;
     match run.number {
-        1 if run.status == ExecutionStatus::Held => {}
+        1 if run.held.is_some() || run.status == ExecutionStatus::Held => {
+            let details = TimelineDetails { held_reason: run.held, ..nothing() };
+            tell(run.received_at, TimelineEvent::Held, why_held(run.held).to_owned(), details);
+            if run.is_released {
+                let message = "it was released, and waits for a worker";
+                tell(run.queued_at, TimelineEvent::Released, message.to_owned(), nothing());
+            }
+        }
         1 => tell(run.queued_at, TimelineEvent::Queued, "it waits for a worker".to_owned(), nothing()),
         n => tell(
             run.queued_at,
@@ -86,10 +114,7 @@ pub(super) fn of_run(run: &Run<'_>) -> Vec<TimelineEntry> {
     let took = ms(at, run.queued_at);
     let ended = TimelineDetails { took_ms: Some(took), error: run.error.cloned(), ..nothing() };
     match run.status {
-        ExecutionStatus::Queued | ExecutionStatus::Running => {}
-        ExecutionStatus::Held => {
-            tell(at, TimelineEvent::Held, "it waits for a person to release it".to_owned(), nothing());
-        }
+        ExecutionStatus::Queued | ExecutionStatus::Running | ExecutionStatus::Held => {}
         ExecutionStatus::Success => {
             tell(
                 at,
@@ -102,11 +127,25 @@ pub(super) fn of_run(run: &Run<'_>) -> Vec<TimelineEntry> {
             let why = run.error.map_or_else(String::new, |error| format!(": {}", in_words(error)));
             tell(at, TimelineEvent::Failed, format!("run {} failed after {took} ms{why}", run.number), ended);
         }
+        ExecutionStatus::Cancelled if run.number == 1 && run.held.is_some() && !run.is_released => {
+            let message = "it was discarded, and never ran";
+            tell(at, TimelineEvent::Discarded, message.to_owned(), ended);
+        }
         ExecutionStatus::Cancelled => {
             tell(at, TimelineEvent::Cancelled, format!("it was cancelled after {took} ms"), ended);
         }
     }
     told
+}
+
+fn why_held(reason: Option<HeldReason>) -> &'static str {
+    match reason {
+        None => "it waits for a person to release it",
+        Some(HeldReason::Paused) => "the agent was paused: it waits for a person to release it",
+        Some(HeldReason::Quarantine) => {
+            "the payload does not match the agent's schema: it waits for a person to look at it and to release it"
+        }
+    }
 }
 
 fn of_call(attempt: &Attempt) -> TimelineDetails {
@@ -180,9 +219,7 @@ fn what_followed(
         // It goes on right now, by whichever way.
         None if run.status == ExecutionStatus::Running => None,
         None => {
-            let until = run.due_at.map_or_else(String::new, |due| {
-                format!(", not before {}", due.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
-            });
+            let until = run.due_at.map_or_else(String::new, |due| format!(", not before {}", stamp(due)));
             let message = format!("the error of call {number} may pass: another call is made{until}");
             Some((TimelineEvent::RetryPlanned, message, run.due_at))
         }

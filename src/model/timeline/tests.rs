@@ -58,10 +58,11 @@ fn events(
         timing,
         tries: 0,
         due_at: None,
+        held_reason: None,
     };
     let (payload_bytes, request_id, secret_id) = (0, Uuid::nil(), None);
     let trace = TraceOutline { execution, payload_bytes, attempts, request_id, secret_id };
-    let told = timeline(&trace, &[], &[]);
+    let told = timeline(&trace, &[], &[], &[]);
     assert!(told.is_sorted_by_key(|entry| entry.at) && told[0].event == TimelineEvent::Received);
     told.into_iter().skip(1).map(|entry| entry.event).collect()
 }

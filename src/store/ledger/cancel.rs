@@ -2,6 +2,7 @@
 
 use sqlx::types::Json;
 
+use super::told;
 use crate::model::{AuditEntry, ErrorCode, ExecutionError, ExecutionId, ExecutionStatus};
 use crate::store::db::{in_tx, statements};
 use crate::store::row::word;
@@ -54,6 +55,7 @@ impl Store {
             .execute(&mut *conn)
             .await
             .map(|_| ()))?;
+        told::note(&mut tx, id, now).await?;
         audit::note(&mut tx, entry).await?;
         tx.commit().await?;
         Ok(Cancellation::Done)

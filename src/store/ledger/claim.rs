@@ -1,36 +1,49 @@
-//! Claims: what waits goes into a worker's hands, named ones or whatever is due, one tenant after the other.
+//! Claims: what waits goes into a worker's hands, by its name; [`super::due`] has what nobody named.
+//!
+//! By its name a run is taken only if neither its agent nor its tenant has a limit of what runs at once: that takes
+//! counting, which [`super::due`] does.
 
 use std::collections::HashMap;
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Claimed, Hold, Spent};
-use crate::model::{AgentId, Cost, ErrorCode, ExecutionError, ExecutionId, TenantId, Time, Usage, WorkerId};
-use crate::store::db::{Db, on_read, on_write, statements};
+use super::{Claimed, Hold, Spent, told};
+use crate::model::{
+    ErrorCode, Execution, ExecutionError, ExecutionId, Headers, TenantId, Time, Usage, WorkerId,
+};
+use crate::store::db::{Db, Tx, in_tx, on_read, on_write, statements};
+use crate::store::executions::{self, columns};
 use crate::store::group::Entry;
 use crate::store::{Result, Store};
 
+/// The columns of [`Row`].
+macro_rules! claimed {
+    () => {
+        concat!(columns!(), ", payload, claims, attempt_count, headers")
+    };
+}
+pub(super) use claimed;
+
 statements! {
-    CLAIM = "UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
+    CLAIM = concat!("UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
             started_at = COALESCE(started_at, $3), due_at = NULL
         WHERE execution_id = $1 AND status = 'queued' AND due_at <= $3 AND deaths < 2
-        RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
-    // One probe of the index per tenant, however many rows each has.
-    WAITING = "WITH RECURSIVE waiting (tenant_id) AS (
-            SELECT min(tenant_id) FROM executions WHERE status = 'queued'
-            UNION ALL
-            SELECT (SELECT min(e.tenant_id) FROM executions e WHERE e.status = 'queued' AND e.tenant_id > w.tenant_id)
-            FROM waiting w WHERE w.tenant_id IS NOT NULL)
-        SELECT tenant_id FROM waiting WHERE tenant_id IS NOT NULL";
-    DUE = "SELECT execution_id, due_at FROM executions
-        WHERE tenant_id = $1 AND status = 'queued' AND due_at <= $2 AND deaths < 2 ORDER BY due_at LIMIT $3";
-    SUSPECT = "SELECT execution_id FROM executions WHERE status = 'queued' AND deaths >= 2 AND due_at <= $1
+            AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.agent_id = executions.agent_id AND a.concurrency IS NOT NULL)
+            AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.tenant_id = executions.tenant_id AND t.concurrency IS NOT NULL)
+        RETURNING ", claimed!());
+    SUSPECT = "SELECT execution_id FROM executions e WHERE status = 'queued' AND deaths >= 2 AND due_at <= $1
+            AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.agent_id = e.agent_id AND a.concurrency <= (
+                SELECT count(*) FROM executions r
+                WHERE r.tenant_id = e.tenant_id AND r.agent_id = e.agent_id AND r.status = 'running'))
+            AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.tenant_id = e.tenant_id AND t.concurrency <= (
+                SELECT count(*) FROM executions r WHERE r.tenant_id = e.tenant_id AND r.status = 'running'))
         ORDER BY due_at, execution_id LIMIT 1";
-    CLAIM_SUSPECT = "UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
+    // For whoever has seen to it that there is room.
+    CLAIM_ANY = concat!("UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
             started_at = COALESCE(started_at, $3), due_at = NULL
         WHERE execution_id = $1 AND status = 'queued' AND due_at <= $3
-        RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
+        RETURNING ", claimed!());
     END_UNREADABLE = "UPDATE executions SET status = 'failed', finished_at = $4, error = $5, lease_owner = NULL, alone = FALSE
         WHERE execution_id = $1 AND status = 'running' AND lease_owner = $2 AND claims = $3";
     MARK_ALONE = "UPDATE executions SET alone = TRUE
@@ -38,43 +51,19 @@ statements! {
 }
 
 /// As [`CLAIM`], for all of them in one round trip. What another worker is just claiming is passed over.
-pub(in crate::store) const CLAIM_POSTGRES: &str = "WITH picked AS (
-        SELECT execution_id FROM executions
+pub(in crate::store) const CLAIM_POSTGRES: &str = concat!(
+    "WITH picked AS (
+        SELECT execution_id AS picked_id FROM executions e
         WHERE execution_id = ANY($1) AND status = 'queued' AND due_at <= $3 AND deaths < 2
-        FOR UPDATE SKIP LOCKED)
+            AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.agent_id = e.agent_id AND a.concurrency IS NOT NULL)
+            AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.tenant_id = e.tenant_id AND t.concurrency IS NOT NULL)
+        FOR UPDATE OF e SKIP LOCKED)
     UPDATE executions e SET status = 'running', lease_owner = $2, claims = claims + 1,
         started_at = COALESCE(started_at, $3), due_at = NULL
-    FROM picked WHERE e.execution_id = picked.execution_id
-    RETURNING e.execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
-
-/// [`WAITING`], [`DUE`] and [`CLAIM`] in one statement, so that workers who look at the same time get different runs.
-/// Each tenant that has something due may give an equal share of what is wanted, one at least, and the one whose first
-/// run is due longest comes first; of these the first of each tenant come first, then the second of each, and so on.
-/// No more is locked than is taken. What is updated is named as an array, because the planner cannot guess how few it
-/// is: from a join it would read the whole table.
-pub(in crate::store) const CLAIM_DUE_POSTGRES: &str = "WITH RECURSIVE waiting (tenant_id) AS (
-        (SELECT tenant_id FROM executions WHERE status = 'queued' ORDER BY tenant_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT e.tenant_id FROM executions e WHERE e.status = 'queued' AND e.tenant_id > w.tenant_id
-            ORDER BY e.tenant_id LIMIT 1)
-        FROM waiting w WHERE w.tenant_id IS NOT NULL),
-    tenants AS (SELECT w.tenant_id FROM waiting w CROSS JOIN LATERAL (
-            SELECT due_at FROM executions
-            WHERE tenant_id = w.tenant_id AND status = 'queued' AND due_at <= $3 AND deaths < 2
-            ORDER BY due_at LIMIT 1) first
-        WHERE w.tenant_id <> ALL($4) ORDER BY first.due_at LIMIT $1),
-    heads AS (SELECT e.execution_id, e.tenant_id, e.due_at FROM tenants t CROSS JOIN LATERAL (
-        SELECT execution_id, tenant_id, due_at FROM executions
-        WHERE tenant_id = t.tenant_id AND status = 'queued' AND due_at <= $3 AND deaths < 2
-        ORDER BY due_at LIMIT (SELECT GREATEST(1, $1 / GREATEST(1, count(*))) FROM tenants)
-        FOR UPDATE SKIP LOCKED) e),
-    picked AS (SELECT execution_id FROM (
-            SELECT execution_id, due_at, row_number() OVER (PARTITION BY tenant_id ORDER BY due_at) AS turn FROM heads) h
-        ORDER BY turn, due_at LIMIT $1)
-    UPDATE executions SET status = 'running', lease_owner = $2, claims = claims + 1,
-        started_at = COALESCE(started_at, $3), due_at = NULL
-    WHERE execution_id = ANY(ARRAY(SELECT execution_id FROM picked))
-    RETURNING execution_id, tenant_id, agent_id, agent_version, payload, claims, tries, attempt_count, CAST(usage AS TEXT) AS usage, cost_nano, llm_ms";
+    FROM picked WHERE e.execution_id = picked.picked_id
+    RETURNING ",
+    claimed!()
+);
 
 /// The wish for one run: fulfilled if it is due and nobody else has it.
 #[derive(Clone, Copy, Debug)]
@@ -88,18 +77,16 @@ pub struct Claim {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    execution_id: Uuid,
+pub(super) struct Row {
+    #[sqlx(flatten)]
+    execution: executions::Row,
     tenant_id: String,
-    agent_id: Uuid,
-    agent_version: i32,
+    usage: Option<String>,
+    execution_id: Uuid,
     payload: Vec<u8>,
     claims: i32,
-    tries: i32,
     attempt_count: i32,
-    usage: Option<String>,
-    cost_nano: Option<i64>,
-    llm_ms: Option<i64>,
+    headers: Option<String>,
 }
 
 /// A claimed row that does not say what it should: it was written by hand, or by a newer version.
@@ -112,20 +99,24 @@ impl Row {
     fn of(self, owner: WorkerId) -> std::result::Result<Claimed, Unreadable> {
         let hold = Hold { execution_id: ExecutionId(self.execution_id), owner, claims: self.claims };
         let unreadable = |column| Unreadable { hold, column };
+        let headers = self.headers.as_deref().map(serde_json::from_str::<Headers>).transpose();
         let usage = self.usage.as_deref().map(serde_json::from_str::<Usage>).transpose();
+        let tenant_id: TenantId = self.tenant_id.try_into().map_err(|_| unreadable("tenant_id"))?;
+        let usage = usage.map_err(|_| unreadable("usage"))?;
+        let headers = headers.map_err(|_| unreadable("headers"))?.unwrap_or_default();
+        let execution = Execution::try_from(self.execution)
+            .map_err(|_| unreadable("source, key_source or held_reason"))?;
         Ok(Claimed {
             hold,
-            tenant_id: self.tenant_id.try_into().map_err(|_| unreadable("tenant_id"))?,
-            agent_id: AgentId(self.agent_id),
-            agent_version: self.agent_version,
+            tenant_id,
+            agent_id: execution.agent_id,
+            agent_version: execution.agent_version,
             payload: self.payload,
-            tries: self.tries.try_into().unwrap_or_default(),
+            headers,
+            tries: execution.tries,
             attempt_count: self.attempt_count,
-            spent: Spent {
-                usage: usage.map_err(|_| unreadable("usage"))?,
-                cost: self.cost_nano.map(Cost),
-                llm_ms: self.llm_ms.unwrap_or_default(),
-            },
+            spent: Spent { usage, cost: execution.cost, llm_ms: execution.timing.llm_ms.unwrap_or_default() },
+            execution,
         })
     }
 }
@@ -152,7 +143,8 @@ impl Entry for Claim {
 }
 
 impl Store {
-    /// Takes those of these runs that are due, that nobody else has, and that are not suspects.
+    /// Takes those of these runs that are due, that nobody else has, that are not suspects, and whose agent and tenant
+    /// have no limit of what runs at once.
     ///
     /// # Errors
     /// The database's.
@@ -177,93 +169,29 @@ impl Store {
         self.readable(rows, owner, now).await
     }
 
-    /// Takes up to `limit` runs that are due: of each tenant that waits the one due longest, then the next of each,
-    /// and so on, but none of the tenants in `except`. May take fewer than there are; when it takes none, there were
-    /// none that another worker was not just taking.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn claim_due(
-        &self,
-        limit: usize,
-        except: &[TenantId],
-        owner: WorkerId,
-        now: Time,
-    ) -> Result<Vec<Claimed>> {
-        let Db::Postgres { pool, .. } = &self.db else {
-            let ids = self.due(limit, except, now).await?;
-            return if ids.is_empty() { Ok(Vec::new()) } else { self.claim(&ids, owner, now).await };
-        };
-        let except: Vec<&str> = except.iter().map(TenantId::as_str).collect();
-        let rows: Vec<Row> = sqlx::query_as(CLAIM_DUE_POSTGRES)
-            .bind(limit as i64)
-            .bind(owner.0)
-            .bind(now)
-            .bind(except)
-            .fetch_all(pool)
-            .await?;
-        self.readable(rows, owner, now).await
-    }
-
-    /// What [`Store::claim_due`] would take. It looks only: on the embedded database nobody else takes.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn due(&self, limit: usize, except: &[TenantId], now: Time) -> Result<Vec<ExecutionId>> {
-        let mut tenants: Vec<String> =
-            on_read!(self, |conn| sqlx::query_scalar(WAITING).fetch_all(conn).await)?;
-        tenants.retain(|tenant| !except.iter().any(|other| other.as_str() == tenant));
-        let mut heads = Vec::new();
-        for tenant in tenants {
-            heads.extend(
-                self.due_of(&tenant, 1, now).await?.into_iter().map(|(id, at)| (at, id, tenant.clone())),
-            );
-        }
-        heads.sort_unstable();
-        heads.truncate(limit);
-        let share = limit / heads.len().max(1);
-        let mut due = Vec::with_capacity(limit);
-        for (due_at, id, tenant) in heads {
-            let of_tenant = match share {
-                1 => vec![(id, due_at)],
-                _ => self.due_of(&tenant, share, now).await?,
-            };
-            due.extend(of_tenant.into_iter().enumerate().map(|(turn, (id, due_at))| (turn, due_at, id)));
-        }
-        due.sort_unstable();
-        Ok(due.into_iter().map(|(_, _, id)| ExecutionId(id)).collect())
-    }
-
-    /// The first of what a tenant has due.
-    async fn due_of(&self, tenant: &str, limit: usize, now: Time) -> Result<Vec<(Uuid, Time)>> {
-        Ok(on_read!(self, |conn| sqlx::query_as(DUE)
-            .bind(tenant)
-            .bind(now)
-            .bind(limit as i64)
-            .fetch_all(conn)
-            .await)?)
-    }
-
     /// Takes a run under which its process died more than once ([`super::SUSPECT`]): such a one is to go on alone.
+    /// One whose agent or tenant has no room waits on.
     ///
     /// # Errors
     /// The database's.
     pub async fn claim_suspect(&self, owner: WorkerId, now: Time) -> Result<Option<Claimed>> {
-        let suspect: Option<Uuid> =
+        let seen: Option<Uuid> =
             on_read!(self, |conn| sqlx::query_scalar(SUSPECT).bind(now).fetch_optional(conn).await)?;
+        if seen.is_none() {
+            return Ok(None);
+        }
+        let mut tx = self.begin_to_count().await?;
+        let suspect: Option<Uuid> =
+            in_tx!(&mut tx, |conn| sqlx::query_scalar(SUSPECT).bind(now).fetch_optional(conn).await)?;
         let Some(suspect) = suspect else { return Ok(None) };
-        let row: Option<Row> = on_write!(self, |conn| sqlx::query_as(CLAIM_SUSPECT)
-            .bind(suspect)
-            .bind(owner.0)
-            .bind(now)
-            .fetch_optional(conn)
-            .await)?;
+        let row = claim_any(&mut tx, suspect, owner, now).await?;
+        tx.commit().await?;
         Ok(self.readable(row.into_iter().collect(), owner, now).await?.pop())
     }
 
     /// Gives each claimed row its types. One that cannot be read ends as failed: it must not be claimed again and again,
     /// nor cost its neighbors the answer to a claim that is committed.
-    async fn readable(&self, rows: Vec<Row>, owner: WorkerId, now: Time) -> Result<Vec<Claimed>> {
+    pub(super) async fn readable(&self, rows: Vec<Row>, owner: WorkerId, now: Time) -> Result<Vec<Claimed>> {
         let mut readable = Vec::with_capacity(rows.len());
         for row in rows {
             match row.of(owner) {
@@ -271,15 +199,7 @@ impl Store {
                 Err(Unreadable { hold, column }) => {
                     let id = hold.execution_id;
                     tracing::error!(%id, column, "a run cannot be read from the ledger; it ends as failed");
-                    let ended = on_write!(self, |conn| sqlx::query(END_UNREADABLE)
-                        .bind(id.0)
-                        .bind(owner.0)
-                        .bind(hold.claims)
-                        .bind(now)
-                        .bind(Json(unreadable(column)))
-                        .execute(conn)
-                        .await
-                        .map(|_| ()));
+                    let ended = self.end_unreadable(&hold, &unreadable(column), now).await;
                     if let Err(error) = ended {
                         // Held and not run: its worker lets go of it, and the next claim comes here again.
                         tracing::warn!(%id, %error, "the end of a run that cannot be read could not be written");
@@ -288,6 +208,23 @@ impl Store {
             }
         }
         Ok(readable)
+    }
+
+    async fn end_unreadable(&self, hold: &Hold, error: &ExecutionError, now: Time) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let ended = in_tx!(&mut tx, |conn| sqlx::query(END_UNREADABLE)
+            .bind(hold.execution_id.0)
+            .bind(hold.owner.0)
+            .bind(hold.claims)
+            .bind(now)
+            .bind(Json(error))
+            .execute(&mut *conn)
+            .await
+            .map(|done| done.rows_affected() == 1))?;
+        if ended {
+            told::note(&mut tx, hold.execution_id, now).await?;
+        }
+        tx.commit().await
     }
 
     /// Notes that a run has its process to itself: whatever kills that from now on is this run. `false`: the hold is
@@ -304,6 +241,16 @@ impl Store {
             .await
             .map(|done| done.rows_affected() == 1))?)
     }
+}
+
+/// Takes a run whose agent and tenant have room for it.
+pub(super) async fn claim_any(tx: &mut Tx, id: Uuid, owner: WorkerId, now: Time) -> Result<Option<Row>> {
+    Ok(in_tx!(tx, |conn| sqlx::query_as(CLAIM_ANY)
+        .bind(id)
+        .bind(owner.0)
+        .bind(now)
+        .fetch_optional(conn)
+        .await)?)
 }
 
 /// The end of a run that cannot be read.

@@ -13,9 +13,11 @@ statements! {
     BEAT = "INSERT INTO workers (worker_id, beats, lease_until, started_at) VALUES ($1, 1, $2, $3)
         ON CONFLICT (worker_id) DO UPDATE SET beats = workers.beats + 1, lease_until = excluded.lease_until";
     ALL = "SELECT worker_id, beats, lease_until FROM workers";
-    // Whoever holds runs and is not among the workers, was taken for dead and claimed again before it noticed.
+    // Whoever holds runs or deliveries and is not among the workers, was taken for dead and claimed again before it noticed.
     OUTLAWS = "SELECT DISTINCT lease_owner FROM executions
-        WHERE status = 'running' AND lease_owner NOT IN (SELECT worker_id FROM workers)";
+        WHERE status = 'running' AND lease_owner NOT IN (SELECT worker_id FROM workers)
+        UNION SELECT lease_owner FROM deliveries
+        WHERE lease_owner IS NOT NULL AND lease_owner NOT IN (SELECT worker_id FROM workers)";
     HOLDERS = "SELECT DISTINCT lease_owner FROM executions WHERE status = 'running'";
 }
 
@@ -56,7 +58,7 @@ impl Store {
         Ok(rows.into_iter().map(lease).collect())
     }
 
-    /// Who holds runs without being a worker.
+    /// Who holds runs or deliveries without being a worker.
     ///
     /// # Errors
     /// The database's.

@@ -3,10 +3,10 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Hold, HoldRow};
+use super::{Hold, HoldRow, told};
 use crate::model::{ErrorCode, ExecutionError, ExecutionId, Time, WorkerId};
 use crate::store::db::{Tx, in_tx, on_read, statements};
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, deliveries};
 
 statements! {
     HELD = "SELECT execution_id, claims FROM executions WHERE status = 'running' AND lease_owner = $1";
@@ -140,6 +140,7 @@ impl Store {
                 .await
                 .map(|done| done.rows_affected() == 1))?;
         if crashed {
+            told::note(&mut tx, id, now).await?;
             lost.crashed.push(id);
         } else if in_tx!(&mut tx, |conn| sqlx::query(REQUEUE)
             .bind(id.0)
@@ -172,12 +173,14 @@ async fn take_all(tx: &mut Tx, owner: WorkerId, how: Loss, now: Time) -> Result<
             .await)?,
         Loss::Dropped | Loss::Stopped => Vec::new(),
     };
+    told::note_all(tx, &crashed, now).await?;
     let requeued: Vec<Uuid> = in_tx!(tx, |conn| sqlx::query_scalar(REQUEUE_OF)
         .bind(owner.0)
         .bind(now)
         .bind(how.deaths())
         .fetch_all(&mut *conn)
         .await)?;
+    deliveries::give_back(tx, owner, now).await?;
     close(tx, &[crashed.as_slice(), &requeued].concat(), how, now).await?;
     let ids = |ids: Vec<Uuid>| ids.into_iter().map(ExecutionId).collect();
     Ok(Lost { requeued: ids(requeued), crashed: ids(crashed) })

@@ -1,5 +1,5 @@
-//! The state machine of a run: queued → running → ended, or queued again. [`cancel`] ends it from outside, and
-//! [`retry`] begins the next run of what has failed.
+//! The state machine of a run: queued → running → ended, or queued again. [`cancel`] ends it from outside,
+//! [`retry`] begins the next run of what has failed, and [`held`] says what becomes of what waits for a person.
 //!
 //! Every step is a compare-and-set. A claim takes a run for a worker process and numbers it (`claims`); each later
 //! step names both ([`Hold`]), so a worker that lost its hold (stalled, cut off, killed) cannot write any more: its
@@ -10,25 +10,34 @@
 mod attempt;
 mod cancel;
 mod claim;
+mod due;
 mod finish;
+mod held;
 mod lease;
 mod loss;
 mod retry;
+mod told;
 
 use uuid::Uuid;
 
-use crate::model::{AgentId, Cost, ExecutionError, ExecutionId, KeySource, TenantId, Time, Usage, WorkerId};
+use crate::model::{
+    AgentId, Cost, Execution, ExecutionError, ExecutionId, Headers, KeySource, TenantId, Time, Usage,
+    WorkerId,
+};
 
 pub use attempt::Begin;
 pub use cancel::Cancellation;
 pub use claim::Claim;
 pub use finish::End;
+pub use held::Release;
 pub use lease::Lease;
 pub use loss::{Loss, Lost};
 pub use retry::Retry;
 
 pub(super) use attempt::BEGIN_POSTGRES;
-pub(super) use claim::{CLAIM_DUE_POSTGRES, CLAIM_POSTGRES};
+pub(super) use claim::CLAIM_POSTGRES;
+pub(super) use due::CLAIM_DUE_POSTGRES;
+pub use due::LOCK_POSTGRES;
 pub(super) use finish::END_POSTGRES;
 pub(super) use loss::CLOSE_POSTGRES;
 
@@ -37,10 +46,13 @@ pub(super) const STATEMENTS: &[&[&str]] = &[
     attempt::STATEMENTS,
     cancel::STATEMENTS,
     claim::STATEMENTS,
+    due::STATEMENTS,
     finish::STATEMENTS,
+    held::STATEMENTS,
     lease::STATEMENTS,
     loss::STATEMENTS,
     retry::STATEMENTS,
+    told::STATEMENTS,
 ];
 
 /// From how many deaths of its process on a run is suspected of them, and goes on alone.
@@ -67,11 +79,15 @@ pub struct Claimed {
     pub agent_id: AgentId,
     pub agent_version: i32,
     pub payload: Vec<u8>,
+    /// Of the hook; none of what no hook began.
+    pub headers: Headers,
     pub tries: u32,
     /// Attempts so far, of earlier claims too.
     pub attempt_count: i32,
     /// Of the attempts so far.
     pub spent: Spent,
+    /// As it was claimed.
+    pub execution: Execution,
 }
 
 /// What the attempts of an execution took together.

@@ -1,5 +1,6 @@
 //! Another run under the same id: what failed goes back to the queue, and what came of it so far is kept.
 
+use super::told;
 use crate::model::{AuditEntry, Execution, ExecutionId, ExecutionStatus};
 use crate::store::db::{in_tx, statements};
 use crate::store::row::word;
@@ -37,11 +38,12 @@ pub enum Retry {
 }
 
 impl Store {
-    /// Queues an execution that has failed for another run, due at once. Of several at a time one wins.
+    /// Queues an execution that has failed for another run, due at once. Of several at a time one wins. `tell`:
+    /// somebody wants to hear that it is queued.
     ///
     /// # Errors
     /// The database's.
-    pub async fn retry(&self, id: ExecutionId, entry: &AuditEntry) -> Result<Retry> {
+    pub async fn retry(&self, id: ExecutionId, tell: bool, entry: &AuditEntry) -> Result<Retry> {
         let mut tx = self.db.begin().await?;
         let run: Option<i32> = in_tx!(&mut tx, |conn| sqlx::query_scalar(NUMBER)
             .bind(id.0)
@@ -70,6 +72,9 @@ impl Store {
             .execute(&mut *conn)
             .await
             .map(|_| ()))?;
+        if tell {
+            told::note(&mut tx, id, entry.at).await?;
+        }
         audit::note(&mut tx, &entry.clone().with("run", run)).await?;
         tx.commit().await?;
         Ok(Retry::Queued(run))

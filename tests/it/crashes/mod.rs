@@ -1,12 +1,14 @@
 //! Processes are killed, stopped and restarted under load, and what they lean on is taken away.
 //!
 //! Always the same is asked at the end: everything that was accepted has ended, once; a crash has cost no more calls
-//! than were in flight; and each call has its row.
+//! than were in flight; each call has its row; and each end is told once.
 
 mod api;
 mod crowd;
+mod outbound;
 mod poison;
 mod postgres;
+mod probe;
 mod redis;
 mod ringing;
 mod stop;

@@ -11,17 +11,18 @@ use crate::harness::{Database, Fleet, Load, ManyCalls, Member, RedisServer, Tall
 /// for as long as a lease once more.
 const SOME_SECONDS: Duration = Duration::from_secs(20);
 
-/// Kills a worker in mid-call; how many calls were in flight then.
-async fn kill_in_mid_call(doomed: &[&Member], llm: &ManyCalls, load: &Load) -> usize {
+/// Kills all workers in mid-call; how many calls were in flight then: begun, and their ends not written down.
+async fn kill_in_mid_call(doomed: &[&Member], llm: &ManyCalls, load: &Load, database: &Database) -> usize {
     llm.holds(15).await;
-    // Nothing is answered any more, so what is in flight can be counted; and then nothing is called any more.
+    // Nothing is answered any more, and then nothing is called any more.
     llm.hold("");
     doomed.iter().for_each(|member| member.stop());
     load.accepts(3).await;
-    let in_flight = llm.in_flight();
     doomed.iter().for_each(|member| member.kill_9());
     llm.let_go();
-    in_flight
+    let begun = "SELECT count(*) FROM attempts WHERE finished_at IS NULL";
+    let in_flight = eventually("Postgres has time for us", async || number(database, begun).await).await;
+    usize::try_from(in_flight).expect("a count")
 }
 
 /// One crash, and what it may cost.
@@ -35,10 +36,10 @@ fn assert_one_crash(tally: &Tally, in_flight: usize) {
 }
 
 async fn with_a_new_one_at_once() {
-    let (fleet, llm, _database) = fleet(CALL).await;
+    let (fleet, llm, database) = fleet(CALL).await;
     let (api, doomed) = (fleet.api().await, fleet.worker().await);
     let load = Load::on(&fleet.agent(&api).await);
-    let in_flight = kill_in_mid_call(&[&doomed], &llm, &load).await;
+    let in_flight = kill_in_mid_call(&[&doomed], &llm, &load, &database).await;
     let _new = fleet.again(&doomed).await;
     load.accepts(20).await;
     let tally = fleet.tally(&api, load.end().await.accepted).await;
@@ -50,7 +51,7 @@ async fn with_a_new_one_when_the_lease_has_ended() {
     let (fleet, llm, database) = fleet(CALL).await;
     let (api, doomed) = (fleet.api().await, fleet.worker().await);
     let load = Load::on(&fleet.agent(&api).await);
-    let in_flight = kill_in_mid_call(&[&doomed], &llm, &load).await;
+    let in_flight = kill_in_mid_call(&[&doomed], &llm, &load, &database).await;
     let sent = load.end().await;
     eventually("the lease has ended", async || leases(&database).await.filter(|left| *left == 0)).await;
     let came = Instant::now();
@@ -62,9 +63,12 @@ async fn with_a_new_one_when_the_lease_has_ended() {
 
 /// Leases that hold. `None`: Postgres has no time for us.
 async fn leases(database: &Database) -> Option<i64> {
+    number(database, "SELECT count(*) FROM workers WHERE lease_until > now()").await
+}
+
+async fn number(database: &Database, of: &'static str) -> Option<i64> {
     let mut connection = PgConnection::connect(&database.url).await.ok()?;
-    let holding = "SELECT count(*) FROM workers WHERE lease_until > now()";
-    sqlx::query_scalar(holding).fetch_one(&mut connection).await.ok()
+    sqlx::query_scalar(of).fetch_one(&mut connection).await.ok()
 }
 
 async fn with_everybody_else() {
@@ -74,7 +78,7 @@ async fn with_everybody_else() {
     let fleet = Fleet::on(&database.url, redis_url.as_deref(), llm.clone());
     let (api, workers) = (fleet.api().await, [fleet.worker().await, fleet.worker().await]);
     let load = Load::on(&fleet.agent(&api).await);
-    let in_flight = kill_in_mid_call(&[&workers[0], &workers[1]], &llm, &load).await;
+    let in_flight = kill_in_mid_call(&[&workers[0], &workers[1]], &llm, &load, &database).await;
     api.kill_9();
     if let Some(redis) = &redis {
         redis.kill();

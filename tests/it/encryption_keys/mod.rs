@@ -1,5 +1,6 @@
 //! What encrypts stored secrets: a ring of keys that is turned without a gap, and that fails closed.
 
+mod endpoints;
 mod moved;
 mod rekey;
 mod wrong;

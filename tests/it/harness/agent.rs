@@ -1,7 +1,7 @@
 //! An agent under test, and the sender that holds its secret.
 
-use agenthook::model::{SchemeName, SecretEncoding};
-use agenthook::signature::{Scheme, SigningKey};
+use agenthook::model::SecretEncoding;
+use agenthook::signature::{Scheme, ToSign};
 use serde_json::{Value, json};
 
 use super::{ADMIN_KEY, Server, hold_against};
@@ -86,6 +86,12 @@ impl Agent {
         Self { secret: secret.as_str().expect("a secret").to_owned(), ..self.clone() }
     }
 
+    /// A sender of this agent that posts to another one.
+    pub fn to_another(&self, id: &str) -> Self {
+        let webhook_url = self.webhook_url.replace(&self.id, id);
+        Self { id: id.to_owned(), webhook_url, ..self.clone() }
+    }
+
     /// The same agent as it is reached through another server.
     pub fn through(&self, server: &Server) -> Self {
         self.at(&server.url)
@@ -152,6 +158,6 @@ impl Agent {
 
 /// A `hub` signature.
 pub fn sign(secret: &str, encoding: SecretEncoding, body: &[u8]) -> String {
-    let key = SigningKey::new(&secret.into(), encoding).expect("a usable secret");
-    Scheme::of(SchemeName::Hub).sign(&key, body).remove(0).1
+    let key = Scheme::hub().key(&secret.into(), encoding).expect("a usable secret");
+    Scheme::hub().sign(&key, &ToSign::body(body)).expect("signed").remove(0).1
 }

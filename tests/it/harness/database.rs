@@ -76,6 +76,25 @@ impl Database {
         assert!(rows > 0, "the statement changes something");
     }
 
+    /// How a statement of [`Database::sql`] names an id.
+    pub fn id(&self, id: uuid::Uuid) -> String {
+        if self.is_postgres() { format!("'{id}'") } else { format!("x'{}'", id.simple()) }
+    }
+
+    /// The events that are written, the oldest first: id, type, tenant, data.
+    pub async fn events(&self) -> Vec<(uuid::Uuid, String, Option<String>, serde_json::Value)> {
+        let all = "SELECT event_id, event_type, tenant_id, data FROM events ORDER BY event_id";
+        let rows: Vec<(uuid::Uuid, String, Option<String>, String)> = if self.is_postgres() {
+            let mut connection = PgConnection::connect(&self.url).await.expect("opens");
+            sqlx::query_as(all).fetch_all(&mut connection).await.expect("events")
+        } else {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("opens");
+            sqlx::query_as(all).fetch_all(&mut connection).await.expect("events")
+        };
+        let read = |text: String| serde_json::from_str(&text).expect("JSON");
+        rows.into_iter().map(|(id, kind, tenant, data)| (id, kind, tenant, read(data))).collect()
+    }
+
     /// Everything that is stored, by `table.column`.
     pub async fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let mut contents = BTreeMap::new();

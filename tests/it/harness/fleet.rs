@@ -97,6 +97,8 @@ impl Fleet {
         command.envs([("DATABASE_URL", self.database_url.as_str()), ("AGENTHOOK_ADMIN_KEY", ADMIN_KEY)]);
         command.envs([("LITELLM_BASE_URL", self.llm.url.as_str()), ("LITELLM_API_KEY", PLATFORM_KEY)]);
         command.env("AGENTHOOK_ENCRYPTION_KEYS", ENCRYPTION_KEY);
+        // Receivers in tests are on this machine.
+        command.env("AGENTHOOK_EGRESS_ALLOW", "127.0.0.0/8,::1");
         command.envs(self.redis_url.iter().map(|url| ("REDIS_URL", url)));
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
@@ -112,14 +114,57 @@ impl Fleet {
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 
-    /// Makes an agent (and its tenant, if need be) through an api; hooks are sent there too.
+    /// Asks an api as the admin, which must answer with success.
+    pub async fn ask(&self, api: &Member, method: &str, path: &str, body: Option<Value>) -> Value {
+        let verb = method.parse().expect("a method");
+        let mut request = self.http.request(verb, format!("{}{path}", api.url)).bearer_auth(ADMIN_KEY);
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.expect("the api answers");
+        let (status, text) = (answer.status(), answer.text().await.expect("a whole answer"));
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Makes tenant acme.
+    pub async fn tenant(&self, api: &Member) {
+        self.ask(api, "POST", "/api/v1/tenants", Some(json!({"tenant_id": "acme"}))).await;
+    }
+
+    /// Makes an endpoint of tenant acme, which must be there; its address.
+    pub async fn endpoint(&self, api: &Member, url: &str, events: &[&str], fields: Value) -> String {
+        let mut endpoint = json!({"tenant_id": "acme", "url": url, "events": events});
+        for (name, value) in fields.as_object().expect("an object of fields") {
+            endpoint[name] = value.clone();
+        }
+        let made = self.ask(api, "POST", "/api/v1/webhooks", Some(endpoint)).await;
+        format!("/api/v1/webhooks/{}", made["webhook_id"].as_str().expect("an id"))
+    }
+
+    /// Publishes so many events of this type for tenant acme.
+    pub async fn publish(&self, api: &Member, event_type: &str, data: Value, times: usize) {
+        let event = json!({"tenant_id": "acme", "event_type": event_type, "data": data});
+        for _ in 0..times {
+            self.ask(api, "POST", "/api/v1/events", Some(event.clone())).await;
+        }
+    }
+
+    /// Makes an agent (and its tenant, if need be) through an api; hooks are sent there too. Ends of its executions are
+    /// events: an endpoint wants to hear of them, though its filter lets none pass.
     pub async fn agent(&self, api: &Member) -> Agent {
         self.agent_with(api, json!({})).await
     }
 
     /// The same with other fields.
     pub async fn agent_with(&self, api: &Member, fields: Value) -> Agent {
-        Agent::create_at(&api.url, &self.http, fields).await
+        let agent = Agent::create_at(&api.url, &self.http, fields.clone()).await;
+        let mut nobody = json!({"filter": "event.type == 'none'"});
+        if let Some(tenant_id) = fields.get("tenant_id") {
+            nobody["tenant_id"] = tenant_id.clone();
+        }
+        self.endpoint(api, "http://127.0.0.1:9/", &Tally::ENDS, nobody).await;
+        agent
     }
 
     /// One execution with its trace, as an api shows it. `None`: the api is away.
@@ -130,7 +175,40 @@ impl Fleet {
         answer.json().await.ok()
     }
 
-    /// Waits until each of these has ended, and counts.
+    /// All events of a type.
+    pub async fn events(&self, api: &Member, event_type: &str) -> Vec<Value> {
+        self.all(api, &format!("/api/v1/events?event_type={event_type}&limit=200"), "events").await
+    }
+
+    /// All deliveries of an endpoint.
+    pub async fn deliveries(&self, api: &Member, endpoint: &str) -> Vec<Value> {
+        self.all(api, &format!("{endpoint}/deliveries?limit=200"), "deliveries").await
+    }
+
+    /// A list, page by page.
+    async fn all(&self, api: &Member, path: &str, name: &str) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.ask(api, "GET", &format!("{path}{cursor}"), None).await;
+            all.append(page[name].as_array_mut().expect("a list"));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+
+    /// Waits until every delivery of an endpoint has succeeded, and there are so many.
+    pub async fn delivers(&self, api: &Member, endpoint: &str, times: usize) -> Vec<Value> {
+        eventually(&format!("all {times} are delivered"), async || {
+            let deliveries = self.deliveries(api, endpoint).await;
+            let well = deliveries.iter().all(|delivery| delivery["status"] == "success");
+            (well && deliveries.len() == times).then_some(deliveries)
+        })
+        .await
+    }
+
+    /// Waits until each of these has ended, and counts; each end must be told once.
     pub async fn tally(&self, api: &Member, accepted: impl IntoIterator<Item = String>) -> Tally {
         Tally::of(self, api, accepted.into_iter().collect()).await
     }

@@ -1,6 +1,6 @@
 //! Hooks that go straight into the ledger: no ingress, and no ring for any worker.
 
-use agenthook::model::{AgentId, ExecutionId, NewExecution, SecretId, Time};
+use agenthook::model::{AgentId, ExecutionId, Headers, NewExecution, SecretId, Time};
 use agenthook::store::{Accepted, Store};
 
 /// Stores a hook for an agent, and rings for nobody.
@@ -31,7 +31,11 @@ pub async fn accept_many(
         request_id: uuid::Uuid::now_v7(),
         dedupe_key: execution_id.to_string(),
         dedupe_until: received_at,
+        headers: Headers::default(),
+        held: None,
+        callback: None,
         received_at,
+        event: None,
     };
     let ids: Vec<ExecutionId> = (0..count).map(|_| ExecutionId::new()).collect();
     for some in ids.chunks(1000) {

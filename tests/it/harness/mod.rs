@@ -2,20 +2,26 @@
 //! HTTP server, and senders that sign.
 
 mod agent;
+mod cut_proxy;
 mod database;
 mod document;
+mod events;
 mod fleet;
 mod hook;
+mod language;
 mod llm;
 mod load;
 mod many_calls;
 mod member;
+mod mlflow;
 mod postgres_server;
 mod process;
 mod raw_llm;
+mod receiver;
 mod redis_server;
 mod search;
 mod server_dir;
+mod shell;
 mod tally;
 
 use std::net::TcpListener;
@@ -32,20 +38,25 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use agent::{Agent, Answer, sign};
+pub use cut_proxy::{Cut, CutProxy};
 pub use database::{Database, env};
 pub use document::{DOCUMENT, hold_against, matches};
 pub use fleet::Fleet;
 pub use hook::{accept, accept_many, accept_of};
+pub use language::{Language, fed};
 pub use llm::{Llm, completion, completion_body, error, key_of};
 pub use load::Load;
 pub use many_calls::ManyCalls;
 pub use member::Member;
+pub use mlflow::{Mlflow, tag, unique};
 pub use postgres_server::PostgresServer;
 pub use process::{Running, agenthook, client, free_address, ready, terminate};
 pub use raw_llm::RawLlm;
+pub use receiver::Receiver;
 pub use redis_server::RedisServer;
 pub use search::{assert_clean, assert_files_clean, files, spellings};
-pub use server_dir::{find, program};
+pub use server_dir::{find, program, signal};
+pub use shell::{User, parsed};
 pub use tally::Tally;
 
 /// The admin key of every test server.
@@ -130,6 +141,8 @@ impl Server {
         if args.litellm_api_key.is_none() {
             args.litellm_api_key = Some(PLATFORM_KEY.into());
         }
+        // Receivers in tests are on this machine.
+        args.outbound.egress_allow.get_or_insert_with(|| "127.0.0.0/8,::1".into());
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         args.public_url.get_or_insert_with(|| url.clone());

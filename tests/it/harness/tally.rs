@@ -1,4 +1,5 @@
-//! What became of everything that was accepted: nothing may be missing, and no call may be without its row.
+//! What became of everything that was accepted: nothing may be missing, no call may be without its row, and each end is told
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,6 +20,9 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The events that tell an end.
+    pub const ENDS: [&str; 3] = ["execution.completed", "execution.failed", "execution.cancelled"];
+
     pub(super) async fn of(fleet: &Fleet, api: &Member, accepted: BTreeSet<String>) -> Self {
         let (mut traces, mut open) = (BTreeMap::new(), accepted);
         for _ in 0..LOOKS {
@@ -43,7 +47,28 @@ impl Tally {
         for call in fleet.llm.calls() {
             *calls.entry(call.execution_id).or_default() += 1;
         }
-        Self { traces, calls }
+        let tally = Self { traces, calls };
+        tally.assert_each_end_is_told_once(fleet, api).await;
+        tally
+    }
+
+    /// None lost, none doubled, and each of the right kind.
+    async fn assert_each_end_is_told_once(&self, fleet: &Fleet, api: &Member) {
+        let mut told: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for event_type in Self::ENDS {
+            for event in fleet.events(api, event_type).await {
+                let id = event["execution_id"].as_str().expect("whose end it is").to_owned();
+                told.entry(id).or_default().push(event_type);
+            }
+        }
+        for (id, trace) in &self.traces {
+            let end = match trace["status"].as_str() {
+                Some("success") => "execution.completed",
+                Some("failed") => "execution.failed",
+                _ => "execution.cancelled",
+            };
+            assert_eq!(told.get(id), Some(&vec![end]), "the end of {id} is told once: {trace}");
+        }
     }
 
     /// How many ended.

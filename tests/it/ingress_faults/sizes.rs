@@ -190,6 +190,9 @@ async fn compressed_bodies_and_other_types_are_415() {
             agent.post_raw(TICKET, &[("content-type", kind), ("x-hub-signature-256", &signature)]).await;
         assert_eq!(answer.status, 415, "{kind:?}");
     }
+    for other in ["application/json", "application/x-www-form-urlencoded"] {
+        assert_eq!(agent.post_with(TICKET, &[("content-type", other)]).await.status, 415, "and {other}");
+    }
     // what some scheme takes, but not this one, is told to nobody
     let form = [("content-type", "application/x-www-form-urlencoded"), ("x-hub-signature-256", &signature)];
     assert_eq!(agent.post_raw(TICKET, &form).await.status, 401);

@@ -1,6 +1,8 @@
 //! Planted secrets and payloads, good runs and bad ones, and then a search: in every column, every file, every
 //! line of the log at its most talkative, every answer, Redis, and what our own commands print.
 
+mod callbacks;
+mod endpoints;
 mod planted;
 mod world;
 
@@ -184,7 +186,7 @@ async fn curious(world: &mut World) {
     }
     let executions = world.ask("GET", "/api/v1/executions?limit=200", None).await;
     let executions = executions["executions"].as_array().expect("a list").clone();
-    assert_eq!(executions.len(), 2 * MODELS.len() + 3 + 2);
+    assert_eq!(executions.len(), 2 * MODELS.len() + 3 + 2 + callbacks::RUNS);
     for execution in executions {
         let id = execution["execution_id"].as_str().expect("an id");
         world.ask("GET", &format!("/api/v1/executions/{id}"), None).await;
@@ -249,8 +251,11 @@ async fn nothing_secret_is_stored_logged_or_told() {
         ("LITELLM_API_KEY", PLATFORM_KEY),
         ("AGENTHOOK_LOG", "trace"),
         ("AGENTHOOK_ADMIN_KEY", ADMIN_KEY),
+        ("AGENTHOOK_EGRESS_ALLOW", "127.0.0.0/8"),
         ("AGENTHOOK_ENCRYPTION_KEYS", &format!("{ENCRYPTION_KEY},{OLD_ENCRYPTION_KEY}")),
     ]);
+    let receiver = endpoints::receiver().await;
+    command.envs(endpoints::settings(&receiver));
     let mut server = Running(command.spawn().expect("starts"));
     let url = format!("http://{address}");
     ready(&http, &url, &mut server.0).await;
@@ -258,7 +263,9 @@ async fn nothing_secret_is_stored_logged_or_told() {
     tenants(&mut world).await;
     refused_agents(&mut world).await;
     runs(&mut world).await;
-    let generated = generated(&mut world).await;
+    let mut generated = generated(&mut world).await;
+    generated.extend(endpoints::endpoints(&mut world, &receiver).await);
+    generated.extend(callbacks::called(&mut world).await);
     looked_after(&mut world).await;
     curious(&mut world).await;
 
@@ -292,7 +299,8 @@ async fn nothing_secret_is_stored_logged_or_told() {
     for (column, values) in database.contents().await {
         assert_clean(&column, &values, &secrets);
         match column.as_str() {
-            "executions.payload" => {
+            // Of what made no execution, for its people to see what came in.
+            "executions.payload" | "hits.body" => {
                 assert!(String::from_utf8_lossy(&values).contains(PAYLOAD), "it is searched well")
             }
             _ => assert_clean(&column, &values, &payload),

@@ -23,6 +23,8 @@ pub const OLD_ENCRYPTION_KEY: &str = "cGxhbnRlZC1vbGQta2V5LW9mLXRoZS1yaW5nLTMyLW
 pub const AUTHORIZATION: &str = "planted-authorization-of-the-hook";
 pub const COOKIE: &str = "planted-cookie-of-the-hook";
 pub const QUERY: &str = "planted-token-in-the-query";
+/// In the URL of a callback.
+pub const CALLBACK_TOKEN: &str = "planted-token-of-a-callback";
 pub const DATABASE_PASSWORD: &str = "planted-database-password";
 pub const REDIS_PASSWORD: &str = "planted-redis-password";
 /// In what LiteLLM says: its providers' keys, in errors and in headers.
@@ -33,11 +35,22 @@ pub const IN_HEADER: &str = "planted-secret-in-a-header-of-litellm";
 pub const MISPLACED: &str = "sk-planted-in-the-wrong-field-112233";
 pub const IN_BROKEN_JSON: &str = "sk-planted-in-broken-json-445566";
 pub const IN_A_PATH: &str = "sk-planted-in-a-path-778899";
+/// In an endpoint's URL.
+pub const ENDPOINT_TOKEN: &str = "planted-token-of-an-endpoint-246";
+pub const ENDPOINT_HEADER: &str = "planted-header-of-an-endpoint-357";
+/// Deliveries are signed with it.
+pub const SIGNING_SECRET: &str = "planted-signing-secret-of-an-endpoint";
+pub const ROTATED_SIGNING_SECRET: &str = "planted-rotated-secret-of-an-endpoint";
+pub const REFUSED_ENDPOINT: &str = "planted-in-a-refused-endpoint-468";
+/// Of `WEBHOOK_URL`.
+pub const PLATFORM_TOKEN: &str = "planted-token-of-the-platform-579";
+pub const PLATFORM_SIGNING_SECRET: &str = "planted-signing-secret-of-the-platform";
 
 /// No secret, but nobody's business either: it is stored, and shown to its owner, and nowhere else.
 pub const PAYLOAD: &str = "planted-text-of-the-payload";
 
-pub const ALL: [&str; 25] = [
+pub const ALL: [&str; 33] = [
+    CALLBACK_TOKEN,
     PLATFORM_KEY,
     TENANT_KEY,
     REPLACED_KEY,
@@ -63,4 +76,11 @@ pub const ALL: [&str; 25] = [
     MISPLACED,
     IN_BROKEN_JSON,
     IN_A_PATH,
+    ENDPOINT_TOKEN,
+    ENDPOINT_HEADER,
+    SIGNING_SECRET,
+    ROTATED_SIGNING_SECRET,
+    REFUSED_ENDPOINT,
+    PLATFORM_TOKEN,
+    PLATFORM_SIGNING_SECRET,
 ];

@@ -32,8 +32,20 @@ impl World {
     }
 
     pub async fn hook(&mut self, agent: &str, body: String, signature: String) -> Value {
+        self.hook_with(agent, body, signature, &[]).await
+    }
+
+    /// The same with further headers.
+    pub async fn hook_with(
+        &mut self,
+        agent: &str,
+        body: String,
+        signature: String,
+        headers: &[(&str, &str)],
+    ) -> Value {
         let url = format!("{}/webhook/agents/{agent}/webhook?token={QUERY}", self.url);
         let request = self.http.post(url).header("x-hub-signature-256", signature).header("cookie", COOKIE);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         self.send(request.bearer_auth(AUTHORIZATION).header("content-type", "application/json").body(body))
             .await
     }
