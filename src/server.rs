@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{
     agent_versions, agents, api_keys, audit, bulk, callback_secrets, deliveries, events, execution_actions,
-    executions, held, hits, llm_keys, models, tenants, timeline, trials, webhook_actions, webhook_secrets,
-    webhooks,
+    executions, export, held, hits, llm_keys, models, stats, tenants, timeline, trials, webhook_actions,
+    webhook_secrets, webhooks,
 };
 use crate::app::{App, Role, StartError};
 use crate::health;
@@ -86,7 +86,8 @@ routes! {
         "/api/v1/keys" => { get: api_keys::list, post: api_keys::create };
         "/api/v1/keys/{key_id}" => { delete: api_keys::delete };
         "/api/v1/executions" => { get: executions::list };
-        // Above the ids: it is none.
+        // Above the ids: they are none.
+        "/api/v1/executions/export" => { get: export::export };
         "/api/v1/executions/bulk" => { post: bulk::start };
         "/api/v1/executions/{execution_id}" => { get: executions::get };
         "/api/v1/executions/{execution_id}/timeline" => { get: timeline::get };
@@ -95,6 +96,7 @@ routes! {
         "/api/v1/executions/{execution_id}/replay" => { post: execution_actions::replay };
         "/api/v1/executions/{execution_id}/release" => { post: held::release };
         "/api/v1/executions/{execution_id}/discard" => { post: held::discard };
+        "/api/v1/stats" => { get: stats::get };
         "/api/v1/models/register" => { post: models::register };
         "/api/v1/models/{name}/versions/{version}/notify" => { post: models::notify };
         "/api/v1/webhooks" => { get: webhooks::list, post: webhooks::create };

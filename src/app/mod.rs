@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod bulk_jobs;
 mod cache;
+mod exports;
 mod follow;
 mod platform_webhook;
 mod sealed;
@@ -39,6 +40,7 @@ use follow::Caches;
 pub use agents::{AgentEntry, Agents, Hook, HookKey, Unusable, Version, secret_owner};
 pub use api_keys::{ApiKeys, key_hash};
 pub use bulk_jobs::{BULK_JOBS, BulkJobs};
+pub use exports::{EXPORTS, Exports};
 pub use sealed::{Closed, ClosedReason, Rekeyed, Standing, count_sealed, rekey};
 pub use searches::{SEARCHES, Searches};
 pub use start::{StartError, migrate};
@@ -106,6 +108,8 @@ pub struct App {
     pub wrong_keys: WrongKeys,
     /// Who searches.
     pub searches: Searches,
+    /// Who exports.
+    pub exports: Exports,
     /// Senders that wait for the end of what they sent.
     pub waiters: Waiters,
     /// Who does something to many executions.

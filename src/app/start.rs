@@ -116,6 +116,7 @@ impl App {
             subscriptions: caches.subscriptions.clone(),
             wrong_keys: super::WrongKeys::default(),
             searches: super::Searches::default(),
+            exports: super::Exports::default(),
             waiters,
             bulk_jobs: super::BulkJobs::default(),
             caches,

@@ -16,6 +16,8 @@ use super::problem::refusal;
 const DEFAULT_URL: &str = "http://127.0.0.1:8000";
 /// Longer than any answer of the API takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than any download takes as a whole; each piece of it has [`TIMEOUT`].
+const DOWNLOAD: Duration = Duration::from_secs(7 * 86_400);
 
 #[derive(Args)]
 #[command(next_help_heading = "Server")]
@@ -193,16 +195,34 @@ impl Api {
         })
     }
 
+    /// An answer that may be too large for the memory.
+    pub(super) async fn download(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Download, Failure> {
+        let response = self.open(self.request(Method::GET, path).query(query).timeout(DOWNLOAD)).await?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(self.refused(status.as_u16(), self.body(response).await?));
+        }
+        Ok(Download { response, from: self.base.clone() })
+    }
+
+    fn refused(&self, status: u16, text: String) -> Failure {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+        match self.json && is_json {
+            true => Failure::Refused(text),
+            false => Failure::Fault(refusal(status, &text)),
+        }
+    }
+
     async fn ask(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let response = self.open(request).await?;
         let status = response.status();
         let text = self.body(response).await?;
         if !status.is_success() {
-            let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
-            return Err(match self.json && is_json {
-                true => Failure::Refused(text),
-                false => Failure::Fault(refusal(status.as_u16(), &text)),
-            });
+            return Err(self.refused(status.as_u16(), text));
         }
         if text.is_empty() {
             return Ok(Answer { text, json: Value::Null });
@@ -210,6 +230,24 @@ impl Api {
         let json = serde_json::from_str(&text)
             .map_err(|_| Failure::Fault(format!("{} is not agenthook: its answer is not JSON", self.base)))?;
         Ok(Answer { text, json })
+    }
+}
+
+/// An answer that is read piece by piece.
+pub(super) struct Download {
+    response: Response,
+    from: Url,
+}
+
+impl Download {
+    /// The next piece; `None`: it has ended, and as it should.
+    pub(super) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
+        let broke_off = |why: String| Failure::Fault(format!("{}: the answer broke off: {why}", self.from));
+        match tokio::time::timeout(TIMEOUT, self.response.chunk()).await {
+            Ok(Ok(piece)) => Ok(piece),
+            Ok(Err(error)) => Err(broke_off(chain(&error.without_url()))),
+            Err(_) => Err(broke_off("nothing more came".into())),
+        }
     }
 }
 

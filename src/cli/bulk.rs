@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::api::{Answer, Api};
-use super::executions::{HELD_REASONS, STATUSES};
+use super::execution_filter::{HELD_REASONS, STATUSES};
 use super::failure::Failure;
 use super::input;
 use crate::model::{AgentId, ExecutionStatus, HeldReason, TenantId};

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 
 use super::api::{Answer, Api, ApiArgs};
 use super::bulk::Bulk;
+use super::execution_filter::FilterArgs;
+use super::export::Export;
 use super::failure::Failure;
 use super::output::field;
 use super::paging::PageArgs;
 use super::wait::WaitArgs;
-use super::{input, output, timeline, trace};
-use crate::model::{AgentId, ExecutionId, ExecutionStatus, HeldReason, TenantId};
-
-pub(super) const HELD_REASONS: &[&str] = &["paused", "quarantine"];
-pub(super) const STATUSES: &[&str] = &["queued", "held", "running", "success", "failed", "cancelled"];
+use super::{output, timeline, trace};
+use crate::model::ExecutionId;
 
 /// Executions: what became of each accepted hook
 #[derive(Args)]
@@ -34,24 +33,8 @@ Examples:
   agenthook executions list --q 'no such customer' --from 2026-01-31T00:00:00Z
   agenthook executions list --agent AGENT_ID --all --json | jq '.executions[].cost_usd'")]
     List {
-        /// Only those that stand so
-        #[arg(long, value_parser = input::word::<ExecutionStatus>(STATUSES))]
-        status: Option<ExecutionStatus>,
-        /// Only those that are held for this reason
-        #[arg(long, value_name = "REASON", value_parser = input::word::<HeldReason>(HELD_REASONS))]
-        held_reason: Option<HeldReason>,
-        /// Only this agent's
-        #[arg(long, value_name = "AGENT_ID")]
-        agent: Option<AgentId>,
-        /// Only this tenant's
-        #[arg(long, value_name = "TENANT_ID")]
-        tenant: Option<TenantId>,
-        /// Only those received at this time or later (RFC 3339)
-        #[arg(long, value_name = "TIME")]
-        from: Option<String>,
-        /// Only those received before this time (RFC 3339)
-        #[arg(long, value_name = "TIME")]
-        to: Option<String>,
+        #[command(flatten)]
+        filter: FilterArgs,
         /// Only those with this text in their payload, output or error, in whichever case
         #[arg(long, value_name = "TEXT")]
         q: Option<String>,
@@ -86,6 +69,7 @@ Examples:
         execution_id: ExecutionId,
     },
     Bulk(Bulk),
+    Export(Export),
     /// Run a failed execution again, under the same id
     #[command(after_help = "Example:\n  agenthook executions retry EXECUTION_ID --wait")]
     Retry {
@@ -112,16 +96,8 @@ impl Executions {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (api, json) = (self.api.api()?, self.api.json);
         match self.what {
-            What::List { status, held_reason, agent, tenant, from, to, q, page } => {
-                let filter = [
-                    ("held_reason", held_reason.map(|reason| reason.as_str().to_owned())),
-                    ("status", status.map(|status| status.as_str().to_owned())),
-                    ("agent_id", agent.map(|id| id.to_string())),
-                    ("tenant_id", tenant.map(String::from)),
-                    ("from", from),
-                    ("to", to),
-                    ("q", q),
-                ];
+            What::List { filter, q, page } => {
+                let filter: Vec<_> = filter.query().into_iter().chain([("q", q)]).collect();
                 let page = page.read(&api, "executions", &filter).await?;
                 let headers =
                     ["EXECUTION", "STATUS", "TENANT", "MODEL", "TOKENS", "COST", "TOOK", "RECEIVED", "ERROR"];
@@ -153,6 +129,7 @@ impl Executions {
                 answer.show(json, |execution| format!("discarded {}", field(execution, "/execution_id")))
             }
             What::Bulk(bulk) => bulk.run(&api, json).await,
+            What::Export(export) => export.run(&api).await,
             What::Retry { execution_id, wait } => {
                 let answer = act(&api, execution_id, "retry", &json!({})).await?;
                 let told = |answer: &Value| {

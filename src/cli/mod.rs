@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! `tenant`, `agent`, `key`, `executions`, `hits`, `webhooks`, `events`, `models` and `audit` talk to a running server over
+//! `tenant`, `agent`, `key`, `executions`, `stats`, `hits`, `webhooks`, `events`, `models` and `audit` talk to a running server over
 //! its HTTP API, so they work from anywhere and see what every other client sees. `sign` and `verify` need nothing but the
 //! bytes, and `listen` is a receiver of its own. Tables are for people and `--json` is for programs: it prints the server's
 //! own JSON. Exit codes: 0 done, 1 a fault or a negative result, 2 wrong usage or a wrong setting, told in one line.
@@ -14,7 +14,9 @@ mod completions;
 mod curl;
 mod doctor;
 mod events;
+mod execution_filter;
 mod executions;
+mod export;
 mod failure;
 mod hit_words;
 mod hits;
@@ -33,6 +35,7 @@ mod rekey;
 mod send;
 mod serve;
 mod sign;
+mod stats;
 mod tenant;
 mod timeline;
 mod trace;
@@ -68,7 +71,8 @@ enum Command {
     Tenant(tenant::Tenant),
     Agent(Box<agent::Agent>),
     Key(api_key::ApiKey),
-    Executions(executions::Executions),
+    Executions(Box<executions::Executions>),
+    Stats(stats::Stats),
     Hits(hits::Hits),
     Webhooks(webhooks::Webhooks),
     Events(events::Events),
@@ -101,6 +105,7 @@ pub async fn run() -> ExitCode {
         Command::Agent(command) => command.run().await,
         Command::Key(command) => command.run().await,
         Command::Executions(command) => command.run().await,
+        Command::Stats(command) => command.run().await,
         Command::Hits(command) => command.run().await,
         Command::Webhooks(command) => command.run().await,
         Command::Events(command) => command.run().await,

@@ -44,6 +44,8 @@ pub(super) enum Select {
     RowsAndSizes,
     /// What a search looks into, of the executions from one id to another.
     Texts { oldest: ExecutionId, newest: ExecutionId },
+    /// The same, and what tells how a payload is to be read.
+    Bodies { oldest: ExecutionId, newest: ExecutionId },
 }
 
 /// How the rows are come by.
@@ -95,6 +97,7 @@ pub(super) fn text(select: Select, filter: &ExecutionFilter, way: Way, db: &Db) 
             )
         }
         Select::Texts { .. } => "execution_id, payload, output",
+        Select::Bodies { .. } => "execution_id, payload, output, headers",
     };
     let mut wanted = Conditions::default();
     if let Some(status) = filter.status {
@@ -104,7 +107,7 @@ pub(super) fn text(select: Select, filter: &ExecutionFilter, way: Way, db: &Db) 
     wanted.value("agent_id =", filter.agent_id.map(|id| Value::Id(id.0)));
     wanted.value("held_reason =", filter.held_reason.map(|why| Value::Text(why.as_str().to_owned())));
     let mut limit = String::new();
-    if let Select::Texts { oldest, newest } = select {
+    if let Select::Texts { oldest, newest } | Select::Bodies { oldest, newest } = select {
         wanted.value("execution_id >=", Some(Value::Id(oldest.0)));
         wanted.value("execution_id <=", Some(Value::Id(newest.0)));
         wanted.value("received_at >=", filter.from.map(Value::Time));
@@ -134,7 +137,8 @@ pub(super) fn every_text(db: &Db) -> BTreeSet<String> {
     let (tenant, time) = ("t".parse::<TenantId>().ok(), Time::UNIX_EPOCH);
     let statuses = ExecutionStatus::ALL.into_iter().map(Some).chain([None]);
     let texts_of = Select::Texts { oldest: execution, newest: execution };
-    let selects = [Select::Rows, Select::Ids, Select::RowsAndSizes, texts_of];
+    let bodies_of = Select::Bodies { oldest: execution, newest: execution };
+    let selects = [Select::Rows, Select::Ids, Select::RowsAndSizes, texts_of, bodies_of];
     let mut texts: BTreeSet<_> = [WAITING, WAITING_OF_TENANT].map(str::to_owned).into();
     for status in statuses {
         let held = status == Some(ExecutionStatus::Held);

@@ -109,7 +109,7 @@ impl Store {
         }
     }
 
-    async fn candidates(
+    pub(super) async fn candidates(
         &self,
         filter: &ExecutionFilter,
         way: Way,

@@ -7,6 +7,7 @@ mod alone;
 mod execute;
 mod forget;
 mod forget_events;
+mod forget_stats;
 mod lease;
 mod outbound;
 mod prompt;
@@ -118,6 +119,7 @@ impl Worker {
         let outbound = Outbound::new(self.clone());
         tasks.spawn(outbound.clone().run(stop.clone()));
         tasks.spawn(self.clone().forget_events(stop.clone()));
+        tasks.spawn(self.clone().forget_stats(stop.clone()));
         let worker = self.clone();
         let mut rings = pin!(self.app.queue.work(stop.clone(), move |id| worker.clone().take_up(id)));
         let part = async {

@@ -10,6 +10,7 @@ use crate::model::{
     HeldReason, KeySource, TenantId, Trace, Usage, payload_json,
 };
 use crate::schema::Mismatch;
+use crate::store::Exported;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Execution)]
@@ -182,6 +183,47 @@ pub fn trace(trace: Trace, callback_host: Option<Option<String>>) -> TraceView {
         output: trace.output,
         callback: callback_host.map(|host| CallbackView { host }),
         attempts: trace.attempts.into_iter().map(attempt).collect(),
+    }
+}
+
+/// An execution as an export has it: without its calls.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedExecution)]
+pub struct ExportView {
+    #[serde(flatten)]
+    execution: ExecutionView,
+    #[schema(required, value_type = serde_json::Value)]
+    input: Option<Box<RawValue>>,
+    #[schema(required)]
+    output: Option<String>,
+}
+
+impl ExportView {
+    /// As lists show it.
+    pub fn execution(&self) -> &ExecutionView {
+        &self.execution
+    }
+
+    /// Its payload in one line.
+    pub fn input(&self) -> Option<&str> {
+        self.input.as_deref().map(RawValue::get)
+    }
+
+    /// What the model wrote.
+    pub fn output(&self) -> Option<&str> {
+        self.output.as_deref()
+    }
+}
+
+pub fn exported(exported: Exported) -> ExportView {
+    let input = input(payload_json(&exported.payload, &exported.headers).into_owned());
+    // In JSON a line end is never part of a string, and in a line of it there is none.
+    let in_one_line =
+        |input: Box<RawValue>| RawValue::from_string(input.get().replace(['\n', '\r'], " ")).ok();
+    ExportView {
+        execution: execution(exported.execution),
+        input: input.and_then(in_one_line),
+        output: exported.output,
     }
 }
 

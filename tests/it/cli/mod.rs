@@ -3,6 +3,7 @@
 mod agents;
 mod events;
 mod executions;
+mod history;
 mod management;
 mod models;
 mod operation;

@@ -49,7 +49,11 @@ pub fn hold_against(method: &str, address: &str, answer: &Answer) {
     let kind = answer.header("content-type").split(';').next().unwrap_or_default();
     let content =
         content.get(kind).unwrap_or_else(|| panic!("the document does not know {kind}: {}", place()));
-    if kind.ends_with("json") {
+    if kind == "application/x-ndjson" {
+        for line in answer.text.lines() {
+            matches(&content["schema"], &serde_json::from_str(line).expect("a line of JSON"), &place());
+        }
+    } else if kind.ends_with("json") {
         matches(&content["schema"], &answer.body, &place());
     }
 }
