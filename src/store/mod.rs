@@ -21,6 +21,7 @@ mod execution_events;
 mod execution_list;
 mod execution_search;
 mod executions;
+mod export;
 mod forget;
 mod group;
 mod hits;
@@ -31,6 +32,7 @@ mod rotation;
 mod row;
 mod sealed;
 mod secrets;
+mod stats;
 mod tenants;
 mod unsigned;
 mod webhooks;
@@ -48,6 +50,7 @@ pub use event_list::{DeliveryOfEvent, EventFilter};
 pub use event_publish::{Published, Report};
 pub use execution_list::ExecutionFilter;
 pub use execution_search::Found;
+pub use export::{Export, Exported};
 pub use forget::Forgotten;
 pub use group::{Entry, Full, Group};
 pub use hits::HitFilter;
@@ -59,6 +62,7 @@ pub use revocation::Revoked;
 pub use rotation::{Rotated, Rotation};
 pub use sealed::{Resealed, Sealed, SealedId};
 pub use secrets::SecretChange;
+pub use stats::{Backlog, COUNTED, Counted};
 pub use webhooks::{NewSigningSecret, NewWebhook};
 
 use db::{Db, on_read, on_write};
@@ -183,6 +187,8 @@ impl Store {
                 ledger::LOCK_POSTGRES,
                 ledger::CLOSE_POSTGRES,
                 ledger::END_POSTGRES,
+                stats::ADD_POSTGRES,
+                stats::SET_POSTGRES,
             ],
         };
         let sqlite: Vec<&str> = match &self.db {
@@ -198,6 +204,7 @@ impl Store {
             .iter()
             .chain(ledger::STATEMENTS)
             .chain(deliveries::STATEMENTS)
+            .chain(stats::STATEMENTS)
             .copied()
             .flatten()
             .chain(own)

@@ -91,6 +91,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fernet", &["cipher"]),
     ("jsonschema", &["schema"]),
     ("cel", &["filter"]),
+    ("csv", &["api"]),
     ("minijinja", &["template"]),
     ("hmac", &["signature"]),
     ("ed25519_dalek", &["signature"]),

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::super::db::{Db, Tx, in_tx, on_read, statements};
 use super::super::row::spell;
-use super::super::{Error, Result, Store, events};
+use super::super::{Error, Result, Store, events, stats};
 use crate::model::{
-    DeliveryError, DeliveryId, DeliveryStatus, Event, EventId, EventType, ExecutionId, Time, WebhookId,
+    DeliveryError, DeliveryId, DeliveryStatus, Event, EventId, EventType, ExecutionId, RunEnd, Time,
+    WebhookId,
 };
 
 statements! {
@@ -166,8 +167,9 @@ impl Store {
         Ok(on_read!(self, |conn| sqlx::query_scalar(CALLBACK).bind(id.0).fetch_optional(conn).await)?)
     }
 
-    /// Makes the deliveries of events, and notes that these are dispatched. What somebody else dispatched meanwhile is
-    /// left as it is. The events that this call dispatched: each event is in the answer of one call, of all processes.
+    /// Makes the deliveries of events, counts the ends of runs among them, and notes that these are dispatched. What
+    /// somebody else dispatched meanwhile is left as it is. The events that this call dispatched: each event is in the
+    /// answer of one call, of all processes.
     ///
     /// # Errors
     /// The database's; nothing is dispatched then.
@@ -175,6 +177,7 @@ impl Store {
         &self,
         events: &[EventId],
         deliveries: &[NewDelivery],
+        ends: &[RunEnd],
         now: Time,
     ) -> Result<HashSet<EventId>> {
         let mut tx = self.db.begin().await?;
@@ -212,6 +215,8 @@ impl Store {
             }
             Tx::Postgres(_) => {}
         }
+        // Last: all who dispatch meet in these rows.
+        stats::count(&mut tx, ends, &taken, now).await?;
         tx.commit().await?;
         Ok(taken)
     }

@@ -18,7 +18,7 @@ use super::{Outbound, TURN};
 use crate::app::WebhookEntry;
 use crate::filter::event_facts;
 use crate::model::{
-    DeliveryError, DeliveryErrorCode, DeliveryId, Event, EventType, TenantId, Webhook, WebhookId,
+    DeliveryError, DeliveryErrorCode, DeliveryId, Event, EventType, RunEnd, TenantId, Webhook, WebhookId,
     WebhookKind, WebhookStatus,
 };
 use crate::store::{self, NewDelivery, Undispatched};
@@ -178,7 +178,8 @@ impl Outbound {
         if ids.is_empty() {
             return Ok(Dispatched { any: false, heavy });
         }
-        let ours = app.store.dispatch(&ids, &deliveries, app.clock.now()).await?;
+        let ends: Vec<_> = done.iter().filter_map(RunEnd::of).collect();
+        let ours = app.store.dispatch(&ids, &deliveries, &ends, app.clock.now()).await?;
         self.wake.notify_one();
         for (event_id, error) in &unreadable {
             tracing::error!(%event_id, %error, "an event cannot be read, and nobody is told of it");

@@ -75,7 +75,7 @@ impl Hands {
                 event_type: event.event_type,
                 error: None,
             };
-            store.dispatch(&[event.event_id], &[new], now).await.expect("dispatched");
+            store.dispatch(&[event.event_id], &[new], &[], now).await.expect("dispatched");
         }
         let outcomes = Group::start(store.clone(), 16);
         Self { server, endpoint, webhook_id, outcomes }

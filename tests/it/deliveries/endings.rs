@@ -106,7 +106,7 @@ async fn what_waits_in_vain_ends_slice_by_slice() {
             error: None,
         };
         let made: Vec<_> = ids.iter().map(new).collect();
-        store.dispatch(&[event_id], &made, now).await.expect("dispatched");
+        store.dispatch(&[event_id], &made, &[], now).await.expect("dispatched");
     }
     let codes = async || {
         let contents = server.database.contents().await;

@@ -47,7 +47,7 @@ async fn what_is_old_is_forgotten_but_not_what_is_still_to_be_told() {
         event_type: events[0].event_type.clone(),
         error: None,
     };
-    store.dispatch(&dispatched, &[pending], now).await.expect("dispatched");
+    store.dispatch(&dispatched, &[pending], &[], now).await.expect("dispatched");
     let far = now + chrono::TimeDelta::days(1);
     let early = store.forget_events(None, 2, now).await.expect("an answer");
     assert_eq!(early, (0, None), "nothing is older than that");
@@ -96,7 +96,7 @@ async fn deliveries_are_forgotten_so_many_at_a_time_and_one_that_is_asked_for_ag
         error: None,
     };
     let deliveries: Vec<_> = (0..5).map(delivery).collect();
-    store.dispatch(&[event_id], &deliveries, now).await.expect("dispatched");
+    store.dispatch(&[event_id], &deliveries, &[], now).await.expect("dispatched");
     server.database.sql("UPDATE deliveries SET status = 'exhausted', due_at = NULL").await;
     let far = now + chrono::TimeDelta::days(1);
     let entry = AuditEntry::new(Actor::server(), AuditAction::DeliveryRetried, "x", now);

@@ -210,7 +210,7 @@ async fn several_who_dispatch_the_same_make_each_delivery_once() {
         let all: Vec<_> =
             events.iter().flat_map(|event| webhooks.iter().map(|webhook| new(event, webhook))).collect();
         let ids: Vec<EventId> = events.iter().map(|event| event.event_id).collect();
-        store.dispatch(&ids, &all, now).await.expect("dispatched")
+        store.dispatch(&ids, &all, &[], now).await.expect("dispatched")
     };
     let made = futures_util::future::join_all((0..4).map(|_| dispatch())).await;
     assert_eq!(made.iter().map(HashSet::len).sum::<usize>(), 20, "each event is one's alone: {made:?}");

@@ -57,7 +57,7 @@ impl Server {
             error: None,
         };
         let made = [delivery];
-        self.app.store.dispatch(&[event_id], &made, self.clock.now()).await.expect("dispatched");
+        self.app.store.dispatch(&[event_id], &made, &[], self.clock.now()).await.expect("dispatched");
         made[0].delivery_id.to_string()
     }
 }

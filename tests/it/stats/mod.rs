@@ -60,7 +60,8 @@ async fn ended(store: &Store, agent_id: AgentId, at: Time, ms: i64) {
 
 /// Dispatches a batch as a worker does; how many events of it this call won.
 async fn dispatch(store: &Store, batch: i64, now: Time) -> Option<usize> {
-    let events = store.undispatched(batch).await.expect("an answer").events;
+    let tenants = store.undispatched_tenants().await.expect("an answer");
+    let events = store.undispatched(&tenants, batch).await.expect("an answer").events;
     if events.is_empty() {
         return None;
     }
