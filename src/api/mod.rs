@@ -21,7 +21,7 @@ mod signing_secret;
 pub mod tenants;
 pub mod timeline;
 pub mod trials;
-mod view;
+pub(crate) mod view;
 pub mod webhook_actions;
 mod webhook_request;
 mod webhook_retry;
