@@ -76,7 +76,8 @@ async fn unwell(app: &App, signed_in: &SignedIn) -> Result<Vec<WebhookView>, Api
     let tenant = signed_in.caller.key.tenant_id.as_ref();
     let limit = i64::try_from(IN_TROUBLE + 1).unwrap_or(i64::MAX);
     let unwell = app.store.unwell_webhooks(tenant, limit, app.clock.now()).await?;
-    let shown = |(webhook, health)| webhooks::shown_as(app, webhook, &health, ShownOnce::default());
+    let role = signed_in.caller.key.role;
+    let shown = |(webhook, health)| webhooks::shown_as(app, webhook, &health, role, ShownOnce::default());
     Ok(unwell.into_iter().map(shown).collect())
 }
 

@@ -74,7 +74,7 @@ pub async fn show(
     page(&WebhookPage {
         frame: frame.after(filters.done),
         statuses: DeliveryStatus::ALL,
-        webhook: webhooks::show(&app, webhook, ShownOnce::default()).await?,
+        webhook: webhooks::show(&app, &signed_in.caller, webhook, ShownOnce::default()).await?,
         deliveries: deliveries::page(&app, webhook_id, &filters.read()?).await?,
         filters,
     })

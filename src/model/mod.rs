@@ -21,6 +21,7 @@ mod registration;
 mod retry;
 mod scheme;
 mod sealed;
+mod session;
 mod subscription;
 mod tenant;
 mod timeline;
@@ -63,6 +64,7 @@ pub use registration::{
 pub use retry::{Backoff, RetryPolicy};
 pub use scheme::{Algorithm, CustomScheme, SchemeName, SecretEncoding, SignatureEncoding, TimestampUnit};
 pub use sealed::SealedKind;
+pub use session::Session;
 pub use subscription::Subscription;
 pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};
 pub use timeline::{

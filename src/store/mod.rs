@@ -31,6 +31,7 @@ mod rotation;
 mod row;
 mod sealed;
 mod secrets;
+mod sessions;
 mod tenants;
 mod unsigned;
 mod webhooks;
@@ -151,6 +152,7 @@ impl Store {
             rotation::STATEMENTS,
             sealed::STATEMENTS,
             secrets::STATEMENTS,
+            sessions::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,
             unsigned::STATEMENTS,

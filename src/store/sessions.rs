@@ -87,11 +87,7 @@ impl Store {
     /// The database's.
     pub async fn end_session(&self, token_hash: &[u8; 32], entry: &AuditEntry) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        in_tx!(&mut tx, |conn| sqlx::query(END)
-            .bind(token_hash.as_slice())
-            .execute(conn)
-            .await
-            .map(|_| ()))?;
+        in_tx!(&mut tx, |conn| sqlx::query(END).bind(token_hash.as_slice()).execute(conn).await.map(|_| ()))?;
         audit::note(&mut tx, entry).await?;
         tx.commit().await
     }
