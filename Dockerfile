@@ -15,6 +15,7 @@ RUN mkdir -p src tests/it \
 COPY migrations migrations
 COPY litellm litellm
 COPY docs/errors docs/errors
+COPY askama.toml ./
 COPY src src
 # Cargo goes by file times, and our sources may be older than what stood in for them.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin agenthook

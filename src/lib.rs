@@ -22,6 +22,7 @@
 //!   - [`egress`]: an event as a signed request, to a checked address and nowhere else
 //! - [`api`]: tenants, agents, secrets and executions over HTTP, for whoever looks at it afterwards
 //!   - [`registry`]: models in MLflow: what a run has reached, and the version that is made of it
+//! - [`dashboard`]: the same for people, as pages that they sign in to
 //! - [`openapi`]: the document of all that, and a page to browse it
 //! - [`pages`]: what each error code means and what to do, for people
 //!
@@ -44,6 +45,7 @@ pub mod cipher;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dashboard;
 pub mod egress;
 pub mod filter;
 pub mod health;

@@ -17,6 +17,7 @@ use crate::api::{
     webhook_secrets, webhooks,
 };
 use crate::app::{App, Role, StartError};
+use crate::dashboard::{self, delivery, execution, sign_in, webhook, with_refusals_as_pages};
 use crate::health;
 use crate::ingress::{self, Ingress, Intake};
 use crate::openapi;
@@ -124,6 +125,32 @@ routes! {
         "/errors/{code}" => { get: pages::page };
     }
 
+    /// The dashboard: pages for people, which the API's document leaves out.
+    fn page_routes, PAGE_ROUTES {
+        "/" => { get: dashboard::overview::show };
+        "/assets/{file}" => { get: dashboard::assets::file };
+        "/sign-in" => { get: sign_in::form, post: sign_in::sign_in };
+        "/sign-out" => { post: sign_in::sign_out };
+        "/executions" => { get: dashboard::executions::list };
+        "/executions/{execution_id}" => { get: execution::show };
+        "/executions/{execution_id}/cancel" => { post: execution::cancel };
+        "/executions/{execution_id}/retry" => { post: execution::retry };
+        "/executions/{execution_id}/replay" => { post: execution::replay };
+        "/executions/{execution_id}/release" => { post: execution::release };
+        "/executions/{execution_id}/discard" => { post: execution::discard };
+        "/agents" => { get: dashboard::agents::list };
+        "/agents/{agent_id}" => { get: dashboard::agents::show };
+        "/hits/{hit_id}" => { get: dashboard::hits::show };
+        "/webhooks" => { get: dashboard::webhooks::list };
+        "/webhooks/{webhook_id}" => { get: webhook::show };
+        "/webhooks/{webhook_id}/enable" => { post: webhook::enable };
+        "/webhooks/{webhook_id}/disable" => { post: webhook::disable };
+        "/webhooks/{webhook_id}/test" => { post: webhook::test };
+        "/webhooks/{webhook_id}/recover" => { post: webhook::recover };
+        "/webhooks/{webhook_id}/deliveries/{delivery_id}" => { get: delivery::show };
+        "/webhooks/{webhook_id}/deliveries/{delivery_id}/retry" => { post: delivery::retry };
+    }
+
     /// What supervisors ask: all that a worker answers.
     fn health_routes, HEALTH_ROUTES {
         "/healthz" => { get: health::healthz };
@@ -151,11 +178,13 @@ pub fn listen(app: Arc<App>, listener: TcpListener) -> std::io::Result<Server> {
             .app_data(app.clone())
             .app_data(ingress.clone())
             .wrap(from_fn(only_with_key))
+            .wrap(from_fn(with_refusals_as_pages))
             // Inside, so that the path that is matched is the one that was normalized.
             .wrap(from_fn(with_request_id))
             .wrap(NormalizePath::new(TrailingSlash::Trim))
             .wrap(from_fn(end_unread))
             .configure(routes)
+            .configure(page_routes)
             .configure(health_routes)
             .default_service(route().to(nowhere))
     })

@@ -236,10 +236,15 @@ pub async fn delete(
 }
 
 /// The agent with this id, if the caller may know of it.
-pub(super) async fn find(app: &App, caller: &Caller, agent_id: &str) -> Result<Agent, ApiError> {
+pub(crate) async fn find(app: &App, caller: &Caller, agent_id: &str) -> Result<Agent, ApiError> {
     let agent = app.store.agent(id(agent_id)?).await?.ok_or_else(ApiError::not_found)?;
     caller.sees(&agent.tenant_id)?;
     Ok(agent)
+}
+
+/// An agent as it is shown, without its secrets.
+pub(crate) fn shown(app: &App, agent: Agent) -> view::AgentView {
+    view(app, agent, AgentSecrets::default())
 }
 
 fn view(app: &App, agent: Agent, secrets: AgentSecrets) -> view::AgentView {

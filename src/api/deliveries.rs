@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::webhooks::{find, of};
 use super::{id, query, view};
 use crate::app::App;
-use crate::model::{AuditAction, Delivery, DeliveryId, DeliveryStatus, RecoveryId, Time, Webhook};
+use crate::model::{AuditAction, Delivery, DeliveryId, DeliveryStatus, RecoveryId, Time, Webhook, WebhookId};
 use crate::store::{Again, DeliveryFilter, Recovery};
 use crate::web::{ApiError, Body, Caller, Code, Query, limit, to_the_end};
 
@@ -58,9 +58,17 @@ pub async fn list(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let webhook = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(page(&app, webhook.webhook_id, &query).await?))
+}
+
+/// A page of the deliveries to an endpoint, which the caller may see.
+pub(crate) async fn page(
+    app: &App,
+    webhook_id: WebhookId,
+    query: &ListQuery,
+) -> Result<view::DeliveryPage, ApiError> {
     let limit = limit(query.limit)?;
-    let filter =
-        DeliveryFilter { webhook_id: webhook.webhook_id, status: query.status, before: query.cursor };
+    let filter = DeliveryFilter { webhook_id, status: query.status, before: query.cursor };
     let total = app.store.count_deliveries(filter).await?;
     let mut deliveries = app.store.delivery_page(filter, limit + 1).await?;
     let wanted = usize::try_from(limit).unwrap_or_default();
@@ -68,7 +76,7 @@ pub async fn list(
     deliveries.truncate(wanted);
     let next_cursor = deliveries.last().filter(|_| more).map(|last| last.delivery_id);
     let deliveries = deliveries.into_iter().map(view::delivery).collect();
-    Ok(HttpResponse::Ok().json(view::DeliveryPage { deliveries, total, limit, next_cursor }))
+    Ok(view::DeliveryPage { deliveries, total, limit, next_cursor })
 }
 
 /// Show a delivery
@@ -182,7 +190,7 @@ fn time(name: &str, text: &str) -> Result<Time, ApiError> {
 }
 
 /// The delivery with this id to this endpoint, if the caller may know of it.
-async fn find_delivery(
+pub(crate) async fn find_delivery(
     app: &App,
     caller: &Caller,
     (webhook_id, delivery_id): &(String, String),
@@ -192,7 +200,7 @@ async fn find_delivery(
     Ok((webhook, delivery.ok_or_else(ApiError::not_found)?))
 }
 
-async fn shown(app: &App, delivery: Delivery) -> Result<view::DeliveryDetailView, ApiError> {
+pub(crate) async fn shown(app: &App, delivery: Delivery) -> Result<view::DeliveryDetailView, ApiError> {
     let attempts = app.store.delivery_attempts(delivery.delivery_id).await?;
     Ok(view::delivery_detail(delivery, attempts))
 }

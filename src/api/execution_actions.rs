@@ -17,7 +17,7 @@ use crate::web::{ApiError, Body, Caller, Code, to_the_end};
 
 /// Who does it: somebody to one execution, or as a part of a job.
 #[derive(Clone, Copy)]
-pub(super) struct By<'a> {
+pub(crate) struct By<'a> {
     caller: &'a Caller,
     job_id: Option<Uuid>,
 }
@@ -92,7 +92,7 @@ pub async fn cancel(
     Ok(HttpResponse::Ok().json(executions::show(&app, find_trace(&app, &caller, &path).await?)))
 }
 
-pub(super) async fn cancel_one(
+pub(crate) async fn cancel_one(
     app: &web::Data<App>,
     by: By<'_>,
     execution: &Execution,
@@ -144,7 +144,7 @@ pub async fn retry(
 }
 
 /// Which run it will be.
-pub(super) async fn retry_one(
+pub(crate) async fn retry_one(
     app: &web::Data<App>,
     by: By<'_>,
     execution: &Execution,
@@ -200,7 +200,7 @@ pub async fn replay(
 }
 
 /// The new execution.
-pub(super) async fn replay_one(
+pub(crate) async fn replay_one(
     app: &web::Data<App>,
     by: By<'_>,
     original: Trace,

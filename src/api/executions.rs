@@ -15,13 +15,13 @@ use crate::model::{
 };
 use crate::schema::Mismatch;
 use crate::store::{ExecutionFilter, Found};
-use crate::web::{ApiError, Caller, Page, Query, Scope, limit};
+use crate::web::{ApiError, Caller, Query, Scope, limit};
 
 /// Characters of a text that is searched for, at most.
 const MAX_NEEDLE: usize = 200;
 
 /// The list's query string.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// Only this tenant's.
@@ -52,13 +52,20 @@ pub struct ListQuery {
     cursor: Option<ExecutionId>,
 }
 
+impl ListQuery {
+    /// The newest of all.
+    pub(crate) fn newest(limit: i64) -> Self {
+        Self { limit: Some(limit), ..Self::default() }
+    }
+}
+
 /// List executions
 ///
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/v1/executions", tag = "executions", operation_id = "list_executions", params(ListQuery),
     responses(
-        (status = 200, description = "A page of executions.", body = SearchPage),
+        (status = 200, description = "A page of executions.", body = ExecutionPage),
         (status = 503, description = "unavailable")
     )
 )]
@@ -67,11 +74,17 @@ pub async fn list(
     app: web::Data<App>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(page(&app, &caller, &query).await?))
+}
+
+/// A page of executions, as it is asked for.
+pub(crate) async fn page(app: &App, caller: &Caller, query: &ListQuery) -> Result<ExecutionPage, ApiError> {
     let limit = limit(query.limit)?;
+    let wanted = usize::try_from(limit).unwrap_or_default();
     let tenant_id = match caller.scope(query.tenant_id.clone()) {
         Scope::All => None,
         Scope::Tenant(tenant_id) => Some(tenant_id),
-        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("executions"))),
+        Scope::Nothing => return Ok(ExecutionPage::of(Vec::new(), wanted)),
     };
     let filter = ExecutionFilter {
         tenant_id,
@@ -83,14 +96,10 @@ pub async fn list(
         before: query.cursor,
     };
     if let Some(needle) = &query.q {
-        let wanted = usize::try_from(limit).unwrap_or_default();
         let _turn = app.searches.turn().await.ok_or_else(busy)?;
-        let found = app.store.search(&filter, needle, wanted + 1).await?;
-        return Ok(HttpResponse::Ok().json(SearchPage::of(found, wanted)));
+        return Ok(ExecutionPage::found(app.store.search(&filter, needle, wanted + 1).await?, wanted));
     }
-    let executions = app.store.executions(&filter, limit + 1).await?;
-    let cursor = |execution: &Execution| execution.execution_id.to_string();
-    Ok(HttpResponse::Ok().json(Page::of("executions", executions, limit, cursor, view::execution)))
+    Ok(ExecutionPage::of(app.store.executions(&filter, limit + 1).await?, wanted))
 }
 
 /// Show an execution
@@ -108,9 +117,19 @@ pub async fn get(
     ingress: web::Data<Ingress>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let trace = find_trace(&app, &caller, &path).await?;
-    let mismatches = mismatches(&app, &ingress, &trace).await?;
-    Ok(HttpResponse::Ok().json(show(&app, trace).with_schema_errors(mismatches)))
+    Ok(HttpResponse::Ok().json(whole(&app, &caller, &ingress, &path).await?))
+}
+
+/// An execution with all there is to show of it.
+pub(crate) async fn whole(
+    app: &App,
+    caller: &Caller,
+    ingress: &Ingress,
+    execution_id: &str,
+) -> Result<view::TraceView, ApiError> {
+    let trace = find_trace(app, caller, execution_id).await?;
+    let mismatches = mismatches(app, ingress, &trace).await?;
+    Ok(show(app, trace).with_schema_errors(mismatches))
 }
 
 /// Where the payload of what is held for that reason does not match the schema of the version that is to run it.
@@ -126,14 +145,14 @@ async fn mismatches(app: &App, ingress: &Ingress, trace: &Trace) -> Result<Vec<M
 }
 
 /// The execution with this id, if the caller may know of it.
-pub(super) async fn find(app: &App, caller: &Caller, execution_id: &str) -> Result<Execution, ApiError> {
+pub(crate) async fn find(app: &App, caller: &Caller, execution_id: &str) -> Result<Execution, ApiError> {
     let execution = app.store.execution(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
     caller.sees(&execution.tenant_id)?;
     Ok(execution)
 }
 
 /// The same with all that came of it.
-pub(super) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -> Result<Trace, ApiError> {
+pub(crate) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -> Result<Trace, ApiError> {
     let trace = app.store.trace(id(execution_id)?).await?.ok_or_else(ApiError::not_found)?;
     caller.sees(&trace.execution.tenant_id)?;
     Ok(trace)
@@ -160,38 +179,48 @@ pub(super) async fn find_outline(
     Ok(outline)
 }
 
-/// A page of what a search found, and how far it came.
+/// A page of executions, and how far it came if it was searched for.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ExecutionPage)]
-struct SearchPage {
-    executions: Vec<view::ExecutionView>,
+pub(crate) struct ExecutionPage {
+    pub executions: Vec<view::ExecutionView>,
     /// `cursor` of the next page; `null` on the last.
     #[schema(required)]
-    next_cursor: Option<ExecutionId>,
+    pub next_cursor: Option<ExecutionId>,
     /// How far a search (`q`) came; not there without one.
-    #[schema(required = false)]
-    search: SearchView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    pub search: Option<SearchView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Search)]
-struct SearchView {
+pub(crate) struct SearchView {
     /// Executions that match the other filters and were searched.
-    looked_at: usize,
+    pub looked_at: usize,
     /// `false`: it stopped at its bound, and nothing behind `next_cursor` was looked at.
-    complete: bool,
+    pub complete: bool,
 }
 
-impl SearchPage {
+impl ExecutionPage {
     /// Of up to `limit + 1` executions: the surplus one only proves that there are more.
-    fn of(mut found: Found, limit: usize) -> Self {
-        let more = found.executions.len() > limit;
-        found.executions.truncate(limit);
-        let last = found.executions.last().map(|execution| execution.execution_id).filter(|_| more);
+    fn of(mut executions: Vec<Execution>, limit: usize) -> Self {
+        let more = executions.len() > limit;
+        executions.truncate(limit);
         Self {
-            next_cursor: last.or(found.stopped_at),
-            search: SearchView { looked_at: found.looked_at, complete: found.stopped_at.is_none() },
-            executions: found.executions.into_iter().map(view::execution).collect(),
+            next_cursor: executions.last().map(|execution| execution.execution_id).filter(|_| more),
+            executions: executions.into_iter().map(view::execution).collect(),
+            search: None,
+        }
+    }
+
+    /// The same of what a search found.
+    fn found(found: Found, limit: usize) -> Self {
+        let page = Self::of(found.executions, limit);
+        Self {
+            next_cursor: page.next_cursor.or(found.stopped_at),
+            search: Some(SearchView { looked_at: found.looked_at, complete: found.stopped_at.is_none() }),
+            ..page
         }
     }
 }

@@ -51,7 +51,7 @@ pub async fn discard(
     Ok(HttpResponse::Ok().json(executions::show(&app, find_trace(&app, &caller, &path).await?)))
 }
 
-pub(super) async fn release_one(
+pub(crate) async fn release_one(
     app: &web::Data<App>,
     by: By<'_>,
     execution: &Execution,
@@ -75,7 +75,7 @@ pub(super) async fn release_one(
     Ok(())
 }
 
-pub(super) async fn discard_one(
+pub(crate) async fn discard_one(
     app: &web::Data<App>,
     by: By<'_>,
     execution: &Execution,

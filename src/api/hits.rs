@@ -41,6 +41,16 @@ pub async fn list(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let agent_id = agents::find(&app, &caller, &path).await?.agent_id;
+    Ok(HttpResponse::Ok().json(page(&app, &ingress, agent_id, &query).await?))
+}
+
+/// A page of an agent's hits, which the caller may see.
+pub(crate) async fn page(
+    app: &App,
+    ingress: &Ingress,
+    agent_id: AgentId,
+    query: &ListQuery,
+) -> Result<view::HitPage, ApiError> {
     let limit = limit(query.limit)?;
     let filter = HitFilter { agent_id, verdict: query.verdict, before: query.cursor };
     ingress.hits().flush().await;
@@ -50,11 +60,11 @@ pub async fn list(
     hits.truncate(wanted);
     let since = ingress.hits().counted_since(app.clock.now());
     let counts = app.store.hit_counts(agent_id, since).await?;
-    Ok(HttpResponse::Ok().json(view::HitPage {
+    Ok(view::HitPage {
         next_cursor: hits.last().map(|hit| hit.hit_id).filter(|_| more),
         hits: hits.into_iter().map(view::hit).collect(),
         counts: view::hit_counts(since, counts),
-    }))
+    })
 }
 
 /// Show a hit
@@ -71,9 +81,19 @@ pub async fn get(
     ingress: web::Data<Ingress>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let hit_id: HitId = id(&path)?;
+    Ok(HttpResponse::Ok().json(whole(&app, &caller, &ingress, &path).await?))
+}
+
+/// A hit with all there is to show of it.
+pub(crate) async fn whole(
+    app: &App,
+    caller: &Caller,
+    ingress: &Ingress,
+    hit_id: &str,
+) -> Result<view::HitDetailView, ApiError> {
+    let hit_id: HitId = id(hit_id)?;
     ingress.hits().flush().await;
     let hit = app.store.hit(hit_id).await?.ok_or_else(ApiError::not_found)?;
     caller.sees(&hit.hit.tenant_id)?;
-    Ok(HttpResponse::Ok().json(view::hit_detail(hit)))
+    Ok(view::hit_detail(hit))
 }

@@ -23,7 +23,7 @@ pub mod stats;
 pub mod tenants;
 pub mod timeline;
 pub mod trials;
-mod view;
+pub(crate) mod view;
 pub mod webhook_actions;
 mod webhook_request;
 mod webhook_retry;

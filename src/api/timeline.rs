@@ -23,61 +23,61 @@ const AUDITED: i64 = 500;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Timeline)]
-struct TimelineView {
-    execution_id: ExecutionId,
-    timeline: Vec<EntryView>,
+pub(crate) struct TimelineView {
+    pub execution_id: ExecutionId,
+    pub timeline: Vec<EntryView>,
 }
 
 /// What an event has no value for is left out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TimelineEntry)]
-struct EntryView {
-    at: Stamp,
-    event: TimelineEvent,
-    run: i32,
+pub(crate) struct EntryView {
+    pub at: Stamp,
+    pub event: TimelineEvent,
+    pub run: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<ExecutionSource>,
+    pub source: Option<ExecutionSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<Uuid>,
+    pub request_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret_id: Option<SecretId>,
+    pub secret_id: Option<SecretId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<usize>,
+    pub bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    execution_id: Option<ExecutionId>,
+    pub execution_id: Option<ExecutionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<i32>,
+    pub attempt: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key_source: Option<KeySource>,
+    pub key_source: Option<KeySource>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
+    pub model: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    llm_call_id: Option<String>,
+    pub llm_call_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status_code: Option<i32>,
+    pub status_code: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ExecutionError>,
+    pub error: Option<ExecutionError>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    took_ms: Option<i64>,
+    pub took_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    due_at: Option<Stamp>,
+    pub due_at: Option<Stamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    held_reason: Option<HeldReason>,
+    pub held_reason: Option<HeldReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<EventId>,
+    pub event_id: Option<EventId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_type: Option<String>,
+    pub event_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delivery_id: Option<DeliveryId>,
+    pub delivery_id: Option<DeliveryId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    webhook_id: Option<WebhookId>,
+    pub webhook_id: Option<WebhookId>,
     /// Why a delivery failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    delivery_error: Option<DeliveryError>,
+    pub delivery_error: Option<DeliveryError>,
     /// The name of the API key whose holder did it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<String>,
-    message: String,
+    pub by: Option<String>,
+    pub message: String,
 }
 
 /// Show what happened to an execution
@@ -94,7 +94,12 @@ pub async fn get(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let trace = executions::find_outline(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(of(&app, &caller, &path).await?))
+}
+
+/// What happened to this execution.
+pub(crate) async fn of(app: &App, caller: &Caller, execution_id: &str) -> Result<TimelineView, ApiError> {
+    let trace = executions::find_outline(app, caller, execution_id).await?;
     let execution_id = trace.execution.execution_id;
     let past = app.store.past_runs(execution_id).await?;
     let replays = app.store.replays_of(execution_id, REPLAYS).await?;
@@ -103,7 +108,7 @@ pub async fn get(
     let told = |told| EntryView { by: who(&audit, &told), ..entry(told) };
     let events = app.store.told_of(execution_id).await?;
     let timeline = timeline(&trace, &past, &replays, &events).into_iter().map(told).collect();
-    Ok(HttpResponse::Ok().json(TimelineView { execution_id, timeline }))
+    Ok(TimelineView { execution_id, timeline })
 }
 
 /// Who did it, where a person did: the audit log has the same moment.

@@ -63,24 +63,43 @@ pub async fn get(
         true => Some(caller.writer()?.does(AuditAction::WebhookSecretRevealed, agent.agent_id, now)),
         false => None,
     };
-    let secrets = open_secrets(&app, agent.agent_id, now).await?;
-    if let Some(entry) = &revealed {
-        // What is not written down is not shown.
-        app.store.audit(&entry.clone().of(&agent.tenant_id)).await?;
-        tracing::info!(agent_id = %agent.agent_id, tenant_id = %agent.tenant_id, "webhook secret revealed");
-    }
-    let shown = |text: &SecretString| match (&revealed, caller.key.role.may_write()) {
-        (Some(_), _) => text.expose_secret().to_owned(),
-        (None, true) => mask(text.expose_secret()),
-        // A viewer never sees a secret, nor a part of one.
-        (None, false) => "…".to_owned(),
+    let Some(entry) = revealed else {
+        return Ok(HttpResponse::Ok().json(masked(&app, &caller, agent.agent_id).await?));
     };
+    let secrets = open_secrets(&app, agent.agent_id, now).await?;
+    // What is not written down is not shown.
+    app.store.audit(&entry.of(&agent.tenant_id)).await?;
+    tracing::info!(agent_id = %agent.agent_id, tenant_id = %agent.tenant_id, "webhook secret revealed");
+    let whole = |text: &SecretString| text.expose_secret().to_owned();
+    Ok(HttpResponse::Ok().json(listed(&app, secrets, whole).await?))
+}
+
+/// An agent's secrets, with so much of their texts that whoever may write tells them apart.
+pub(crate) async fn masked(
+    app: &App,
+    caller: &Caller,
+    agent_id: AgentId,
+) -> Result<view::SecretList, ApiError> {
+    let secrets = open_secrets(app, agent_id, app.clock.now()).await?;
+    let shown = |text: &SecretString| match caller.key.role.may_write() {
+        true => mask(text.expose_secret()),
+        // A viewer never sees a secret, nor a part of one.
+        false => "…".to_owned(),
+    };
+    listed(app, secrets, shown).await
+}
+
+async fn listed(
+    app: &App,
+    secrets: Vec<(WebhookSecret, SecretString)>,
+    shown: impl Fn(&SecretString) -> String,
+) -> Result<view::SecretList, ApiError> {
     let mut views = Vec::with_capacity(secrets.len());
     for (secret, text) in secrets {
         let last_used_at = app.store.secret_last_used(&secret).await?;
         views.push(view::secret(secret, shown(&text), last_used_at));
     }
-    Ok(HttpResponse::Ok().json(view::SecretList { secrets: views }))
+    Ok(view::SecretList { secrets: views })
 }
 
 /// Rotate an agent's webhook secret

@@ -89,16 +89,25 @@ pub async fn list(
     app: web::Data<App>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(page(&app, &caller, &query).await?))
+}
+
+/// A page of endpoints, as it is asked for.
+pub(crate) async fn page(
+    app: &App,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<Page<view::WebhookView>, ApiError> {
     let limit = limit(query.limit)?;
     let tenant = match caller.scope(query.tenant_id.clone()) {
         Scope::All => None,
         Scope::Tenant(tenant_id) => Some(tenant_id),
-        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("webhooks"))),
+        Scope::Nothing => return Ok(Page::empty("webhooks")),
     };
     let webhooks = app.store.webhooks(tenant.as_ref(), query.cursor, limit + 1, app.clock.now()).await?;
     let cursor = |(webhook, _): &(Webhook, WebhookHealth)| webhook.webhook_id.to_string();
-    let view = |(webhook, health)| shown_as(&app, webhook, &health, caller.key.role, ShownOnce::default());
-    Ok(HttpResponse::Ok().json(Page::of("webhooks", webhooks, limit, cursor, view)))
+    let view = |(webhook, health)| shown_as(app, webhook, &health, caller.key.role, ShownOnce::default());
+    Ok(Page::of("webhooks", webhooks, limit, cursor, view))
 }
 
 /// Show a webhook endpoint
@@ -291,7 +300,7 @@ fn object(body: Body) -> Result<Map<String, Value>, ApiError> {
 }
 
 /// The endpoint with this id, if the caller may know of it.
-pub(super) async fn find(app: &App, caller: &Caller, webhook_id: &str) -> Result<Webhook, ApiError> {
+pub(crate) async fn find(app: &App, caller: &Caller, webhook_id: &str) -> Result<Webhook, ApiError> {
     let webhook = app.store.webhook(id(webhook_id)?).await?.ok_or_else(ApiError::not_found)?;
     match &webhook.tenant_id {
         Some(tenant_id) => caller.sees(tenant_id)?,
@@ -361,7 +370,7 @@ fn open(app: &App, webhook: &Webhook) -> Result<TargetText, ApiError> {
     })
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     app: &App,
     caller: &Caller,
     webhook: Webhook,
@@ -371,7 +380,7 @@ pub(super) async fn show(
     Ok(shown_as(app, webhook, &health, caller.key.role, shown))
 }
 
-fn shown_as(
+pub(crate) fn shown_as(
     app: &App,
     webhook: Webhook,
     health: &WebhookHealth,

@@ -61,6 +61,10 @@ pub enum AuditAction {
     ApiKeyCreated,
     #[serde(rename = "api_key.deleted")]
     ApiKeyDeleted,
+    #[serde(rename = "api_key.signed_in")]
+    ApiKeySignedIn,
+    #[serde(rename = "api_key.signed_out")]
+    ApiKeySignedOut,
     #[serde(rename = "agent.created")]
     AgentCreated,
     #[serde(rename = "agent.updated")]
@@ -181,6 +185,7 @@ impl AuditAction {
             Self::TenantCreated | Self::TenantUpdated | Self::TenantDeleted => "tenant",
             Self::LlmKeySet | Self::LlmKeyRemoved => "tenant",
             Self::ApiKeyCreated | Self::ApiKeyDeleted => "api_key",
+            Self::ApiKeySignedIn | Self::ApiKeySignedOut => "api_key",
             Self::AgentCreated | Self::AgentUpdated | Self::AgentDeleted | Self::AgentTested => "agent",
             Self::WebhookSecretRevealed | Self::WebhookSecretRotated | Self::WebhookSecretRevoked => "agent",
             Self::ExecutionCancelled | Self::ExecutionRetried | Self::ExecutionReplayed => "execution",

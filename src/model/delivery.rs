@@ -19,6 +19,11 @@ pub enum DeliveryStatus {
     Exhausted,
 }
 
+impl DeliveryStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Success, Self::Failed, Self::Exhausted];
+}
+
 /// A delivery as lists show it.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "named in the contract; units are in the names")]

@@ -23,6 +23,11 @@ pub enum HitVerdict {
     Rejected,
 }
 
+impl HitVerdict {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Accepted, Self::Held, Self::Duplicate, Self::Ignored, Self::Rejected];
+}
+
 /// Why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -21,6 +21,7 @@ mod registration;
 mod retry;
 mod scheme;
 mod sealed;
+mod session;
 mod stats;
 mod subscription;
 mod tenant;
@@ -64,6 +65,7 @@ pub use registration::{
 pub use retry::{Backoff, RetryPolicy};
 pub use scheme::{Algorithm, CustomScheme, SchemeName, SecretEncoding, SignatureEncoding, TimestampUnit};
 pub use sealed::SealedKind;
+pub use session::Session;
 pub use stats::{Grain, Latencies, Rollup, RunEnd, Window};
 pub use subscription::Subscription;
 pub use tenant::{FallbackReason, KeyPolicy, KeySource, LlmKey, Tenant};

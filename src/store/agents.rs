@@ -24,6 +24,9 @@ statements! {
     GET = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
         WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
+    NAME = "SELECT v.spec ->> 'name' FROM agents a
+        JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
+        WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
     VERSION = "SELECT spec FROM agent_versions WHERE agent_id = $1 AND version = $2";
 }
 
@@ -180,6 +183,14 @@ impl Store {
         let row: Option<Row> =
             on_read!(self, |conn| sqlx::query_as(GET).bind(agent_id.0).fetch_optional(conn).await)?;
         row.map(Agent::try_from).transpose()
+    }
+
+    /// The name of an agent, without the rest of it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn agent_name(&self, agent_id: AgentId) -> Result<Option<String>> {
+        Ok(on_read!(self, |conn| sqlx::query_scalar(NAME).bind(agent_id.0).fetch_optional(conn).await)?)
     }
 
     /// Up to `limit` agents older than `before`, the newest first.

@@ -34,7 +34,7 @@ pub enum KeyDeletion {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     key_id: Uuid,
     role: String,
     tenant_id: Option<String>,

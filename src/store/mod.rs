@@ -32,6 +32,7 @@ mod rotation;
 mod row;
 mod sealed;
 mod secrets;
+mod sessions;
 mod stats;
 mod tenants;
 mod unsigned;
@@ -155,6 +156,7 @@ impl Store {
             rotation::STATEMENTS,
             sealed::STATEMENTS,
             secrets::STATEMENTS,
+            sessions::STATEMENTS,
             tenants::STATEMENTS,
             accept::STATEMENTS,
             unsigned::STATEMENTS,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::dev::ServiceRequest;
+use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
 /// Names the client before each proxy, the nearest last
@@ -10,10 +10,9 @@ use ipnet::IpNet;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The client's address: the peer's, or what proxies that are trusted say about it.
-pub(super) fn client(request: &ServiceRequest, trusted: &[IpNet]) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip();
-    let said = request.headers().get_all(FORWARDED_FOR).map(|value| value.as_bytes());
-    Some(behind(peer, &said.collect::<Vec<_>>(), trusted))
+pub(super) fn client(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let said = headers.get_all(FORWARDED_FOR).map(|value| value.as_bytes());
+    Some(behind(peer?.ip(), &said.collect::<Vec<_>>(), trusted))
 }
 
 /// Walks back from the peer for as long as who speaks is trusted. What cannot be read ends the walk.

@@ -1,6 +1,7 @@
 //! `Authorization: Bearer ahk_…`: from a header to a [`Caller`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -10,6 +11,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use super::{ApiError, Caller, Code, RequestId, address};
 use crate::app::App;
+use crate::model::ApiKey;
 
 impl FromRequest for Caller {
     type Error = ApiError;
@@ -46,13 +48,32 @@ pub async fn only_with_key(
 
 async fn caller(request: &ServiceRequest) -> Result<Caller, ApiError> {
     let Some(app) = request.app_data::<web::Data<App>>() else { return Err(refusal()) };
-    let request_id = request.extensions().get::<RequestId>().map(|id| id.0);
-    let address = address::client(request, &app.settings.trusted_proxies);
     let header = request.headers().get(AUTHORIZATION);
     let key = header.and_then(|value| bearer(value.as_bytes())).ok_or_else(refusal)?;
+    with_key(app, request.request(), key).await
+}
+
+/// The holder of this key, who sent this request.
+///
+/// # Errors
+/// 401: there is no such key; 429: too many wrong ones came from there.
+pub async fn with_key(app: &App, request: &HttpRequest, key: &[u8]) -> Result<Caller, ApiError> {
     match app.api_keys.get(&app.store, crate::app::key_hash(key)).await? {
-        Some(key) => Ok(Caller { key, address, request_id: request_id.unwrap_or_default() }),
-        None => Err(wrong_key(app, address)),
+        Some(key) => Ok(Caller::of(app, request, key)),
+        None => Err(wrong_key(app, client(app, request))),
+    }
+}
+
+fn client(app: &App, request: &HttpRequest) -> Option<IpAddr> {
+    address::client(request.peer_addr(), request.headers(), &app.settings.trusted_proxies)
+}
+
+impl Caller {
+    /// Whoever sent this request with the rights of this key.
+    #[must_use]
+    pub fn of(app: &App, request: &HttpRequest, key: Arc<ApiKey>) -> Self {
+        let request_id = request.extensions().get::<RequestId>().map(|id| id.0).unwrap_or_default();
+        Self { key, address: client(app, request), request_id }
     }
 }
 

@@ -43,6 +43,12 @@ impl FromRequest for Body {
 }
 
 impl Body {
+    /// What somebody would have sent who asks for this.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        Self(Ok(value.to_string().into()))
+    }
+
     /// The JSON in it, still untyped so that [`super::from_value`] can say where it is wrong.
     ///
     /// # Errors

@@ -80,13 +80,29 @@ impl Caller {
             KeyRole::Operator | KeyRole::Viewer => Err(ApiError::forbidden("this takes an admin's key")),
         }
     }
-}
 
-impl Writer<'_> {
-    /// What the caller does, for the audit log.
+    /// That the caller comes, for the audit log: everybody may.
     #[must_use]
-    pub fn does(&self, action: AuditAction, subject: impl ToString, at: Time) -> AuditEntry {
-        let Caller { key, address, request_id } = self.0;
+    pub fn signs_in(&self, at: Time) -> AuditEntry {
+        self.does_to_itself(AuditAction::ApiKeySignedIn, at)
+    }
+
+    /// That the caller goes.
+    #[must_use]
+    pub fn signs_out(&self, at: Time) -> AuditEntry {
+        self.does_to_itself(AuditAction::ApiKeySignedOut, at)
+    }
+
+    fn does_to_itself(&self, action: AuditAction, at: Time) -> AuditEntry {
+        let entry = self.does(action, self.key.key_id, at);
+        match &self.key.tenant_id {
+            Some(tenant_id) => entry.of(tenant_id),
+            None => entry,
+        }
+    }
+
+    fn does(&self, action: AuditAction, subject: impl ToString, at: Time) -> AuditEntry {
+        let Self { key, address, request_id } = self;
         let actor = Actor {
             key_id: Some(key.key_id),
             name: key.name.clone(),
@@ -95,5 +111,13 @@ impl Writer<'_> {
             request_id: Some(*request_id),
         };
         AuditEntry::new(actor, action, subject, at)
+    }
+}
+
+impl Writer<'_> {
+    /// What the caller does, for the audit log.
+    #[must_use]
+    pub fn does(&self, action: AuditAction, subject: impl ToString, at: Time) -> AuditEntry {
+        self.0.does(action, subject, at)
     }
 }

@@ -188,6 +188,12 @@ impl ApiError {
         &self.detail
     }
 
+    /// In how many seconds to come back, where that helps.
+    #[must_use]
+    pub fn retry_after_s(&self) -> Option<u32> {
+        self.retry_after_s
+    }
+
     /// One entry per fault.
     #[must_use]
     pub fn errors(&self) -> &[serde_json::Value] {

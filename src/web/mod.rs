@@ -13,14 +13,14 @@ mod to_the_end;
 mod typed;
 mod unread;
 
-pub use auth::only_with_key;
+pub use auth::{only_with_key, with_key};
 pub use body::{Body, MAX_BODY_BYTES};
 pub use caller::{Caller, Scope, Writer};
 pub use error::{ApiError, Code, FieldError};
 pub use if_match::{IfMatch, etag};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page, limit, limit_within};
-pub use query::Query;
-pub use request_id::{RequestId, with_request_id};
+pub use query::{Query, from_fields};
+pub use request_id::{RequestId, refusal, with_request_id};
 pub use to_the_end::to_the_end;
 pub use typed::from_value;
 pub use unread::end_unread;

@@ -62,6 +62,14 @@ impl<V> Page<V> {
     }
 }
 
+impl<V> Page<V> {
+    /// What is on it, and `cursor` of the next page.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<V>, Option<String>) {
+        (self.items, self.next_cursor)
+    }
+}
+
 impl<V: Serialize> Serialize for Page<V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut page = serializer.serialize_map(Some(2))?;

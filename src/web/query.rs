@@ -32,7 +32,16 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 }
 
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
-    let parameters = form_urlencoded::parse(query.as_bytes()).into_owned();
+    from_fields(form_urlencoded::parse(query.as_bytes()).into_owned())
+}
+
+/// Gives names and texts, such as a form's, their type.
+///
+/// # Errors
+/// 422 with the name of the first that does not fit.
+pub fn from_fields<T: DeserializeOwned>(
+    parameters: impl Iterator<Item = (String, String)>,
+) -> Result<T, ApiError> {
     let parameters = Fields::of(parameters.map(|(name, value)| (name, Text(value))));
     T::deserialize(MapAccessDeserializer::new(parameters)).map_err(|fault| {
         let (path, message) = fault.into_parts();

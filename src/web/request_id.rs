@@ -40,10 +40,7 @@ pub async fn with_request_id(
     let span = tracing::info_span!("request", request_id = %id);
     let mut answer = next.call(request).instrument(span).await?.map_into_boxed_body();
     if let Some(error) = answer.response().error() {
-        let problem = match error.as_error::<ApiError>() {
-            Some(error) => error.clone(),
-            None => of_framework(error.as_response_error().status_code().as_u16()),
-        };
+        let problem = refusal(error);
         let app = answer.request().app_data::<web::Data<App>>().cloned();
         let public_url = app.as_ref().map(|app| &app.settings.public_url);
         let kept = answer.headers_mut().remove(CACHE_CONTROL).next();
@@ -55,6 +52,15 @@ pub async fn with_request_id(
     let value = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
     answer.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     Ok(answer)
+}
+
+/// What an error says to whoever asked.
+#[must_use]
+pub fn refusal(error: &actix_web::Error) -> ApiError {
+    match error.as_error::<ApiError>() {
+        Some(error) => error.clone(),
+        None => of_framework(error.as_response_error().status_code().as_u16()),
+    }
 }
 
 /// The framework's own refusals, in our words.

@@ -72,16 +72,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
+    ("dashboard", &["api", "app", "ingress", "model", "store", "web"]),
     ("pages", &["app", "model", "web"]),
     ("health", &["app", "web"]),
     ("openapi", &["api", "app", "health", "ingress", "model", "pages", "web"]),
-    ("server", &["api", "app", "health", "ingress", "openapi", "pages", "web", "worker"]),
+    ("server", &["api", "app", "dashboard", "health", "ingress", "openapi", "pages", "web", "worker"]),
 ];
 
 /// For each crate that has a home, the modules that may name it.
 const HOMES: &[(&str, &[&str])] = &[
     // cli: the receiver of `agenthook listen`
-    ("actix_web", &["server", "web", "api", "cli", "health", "ingress", "openapi", "pages"]),
+    ("actix_web", &["server", "web", "api", "cli", "dashboard", "health", "ingress", "openapi", "pages"]),
     ("sqlx", &["store", "signal"]),
     ("apalis_redis", &["queue"]),
     ("redis", &["queue", "signal"]),
@@ -90,6 +91,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["egress"]),
     ("fernet", &["cipher"]),
     ("jsonschema", &["schema"]),
+    ("askama", &["dashboard"]),
     ("cel", &["filter"]),
     ("csv", &["api"]),
     ("minijinja", &["template"]),

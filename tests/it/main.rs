@@ -19,6 +19,7 @@ mod change_races;
 mod cli;
 mod concurrency;
 mod crashes;
+mod dashboard;
 mod dedupe;
 mod deleted_tenants;
 mod deliveries;

@@ -11,28 +11,28 @@ use crate::model::{Agent, AgentId, AgentSpec, AgentStatus, LlmConfig, RetryPolic
 #[derive(Serialize, ToSchema)]
 #[schema(as = Agent)]
 pub struct AgentView {
-    agent_id: AgentId,
-    tenant_id: TenantId,
+    pub agent_id: AgentId,
+    pub tenant_id: TenantId,
     #[schema(minimum = 1)]
-    version: i32,
-    name: String,
-    status: AgentStatus,
-    system_prompt: String,
-    llm_config: LlmConfig,
+    pub version: i32,
+    pub name: String,
+    pub status: AgentStatus,
+    pub system_prompt: String,
+    pub llm_config: LlmConfig,
     #[schema(required)]
-    trigger: Option<Trigger>,
-    retry: RetryPolicy,
-    timeout_seconds: u32,
+    pub trigger: Option<Trigger>,
+    pub retry: RetryPolicy,
+    pub timeout_seconds: u32,
     #[schema(required)]
-    webhook_url: Option<String>,
-    created_at: Stamp,
-    updated_at: Stamp,
+    pub webhook_url: Option<String>,
+    pub created_at: Stamp,
+    pub updated_at: Stamp,
     /// Shown once, by the answer that made the trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
-    webhook_secret: Option<String>,
+    pub webhook_secret: Option<String>,
     /// Shown once, by the answer that first had `callback_hosts`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    callback_secret: Option<String>,
+    pub callback_secret: Option<String>,
 }
 
 /// What one answer shows of an agent's secrets.
@@ -68,18 +68,18 @@ pub fn agent(agent: Agent, public_url: &Url, secrets: AgentSecrets) -> AgentView
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentVersion)]
 pub struct AgentVersionView {
-    agent_id: AgentId,
+    pub agent_id: AgentId,
     #[schema(minimum = 1)]
-    version: i32,
-    name: String,
-    status: AgentStatus,
-    system_prompt: String,
-    llm_config: LlmConfig,
+    pub version: i32,
+    pub name: String,
+    pub status: AgentStatus,
+    pub system_prompt: String,
+    pub llm_config: LlmConfig,
     #[schema(required)]
-    trigger: Option<Trigger>,
-    retry: RetryPolicy,
-    timeout_seconds: u32,
-    created_at: Stamp,
+    pub trigger: Option<Trigger>,
+    pub retry: RetryPolicy,
+    pub timeout_seconds: u32,
+    pub created_at: Stamp,
 }
 
 pub fn agent_version(agent: Agent) -> AgentVersionView {

@@ -13,27 +13,27 @@ use crate::model::{
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookDelivery)]
 pub struct DeliveryView {
-    delivery_id: DeliveryId,
-    event_id: EventId,
+    pub delivery_id: DeliveryId,
+    pub event_id: EventId,
     #[schema(example = "execution.completed")]
-    event_type: String,
-    status: DeliveryStatus,
+    pub event_type: String,
+    pub status: DeliveryStatus,
     /// Of the last attempt's answer.
     #[schema(required, minimum = 100, maximum = 999)]
-    status_code: Option<u16>,
-    attempt_count: u32,
+    pub status_code: Option<u16>,
+    pub attempt_count: u32,
     /// Of the last attempt.
     #[schema(required, minimum = 0)]
-    response_time_ms: Option<i64>,
+    pub response_time_ms: Option<i64>,
     /// When it was made.
-    timestamp: Stamp,
+    pub timestamp: Stamp,
     /// From when on it may be sent. `null`: it has ended, or is being sent.
     #[schema(required)]
-    next_attempt_at: Option<Stamp>,
+    pub next_attempt_at: Option<Stamp>,
     /// Why the last attempt failed, or why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
-    error: Option<DeliveryError>,
+    pub error: Option<DeliveryError>,
 }
 
 /// A page of deliveries.
@@ -56,28 +56,28 @@ pub struct DeliveryPage {
 #[schema(as = WebhookDeliveryDetail)]
 pub struct DeliveryDetailView {
     #[serde(flatten)]
-    delivery: DeliveryView,
-    attempts: Vec<DeliveryAttemptView>,
+    pub delivery: DeliveryView,
+    pub attempts: Vec<DeliveryAttemptView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookDeliveryAttempt)]
-struct DeliveryAttemptView {
+pub struct DeliveryAttemptView {
     /// 1 is the first.
     #[schema(minimum = 1)]
-    number: u32,
-    started_at: Stamp,
+    pub number: u32,
+    pub started_at: Stamp,
     #[schema(minimum = 0)]
-    response_time_ms: i64,
+    pub response_time_ms: i64,
     /// As sent; `***` stands for values that a person set.
-    request_headers: BTreeMap<String, String>,
+    pub request_headers: BTreeMap<String, String>,
     #[schema(required, minimum = 100, maximum = 999)]
-    status_code: Option<u16>,
+    pub status_code: Option<u16>,
     /// The first 4096 bytes of the answer; what is no UTF-8 is shown as U+FFFD.
     #[schema(required)]
-    response_body: Option<String>,
+    pub response_body: Option<String>,
     #[schema(required)]
-    error: Option<DeliveryError>,
+    pub error: Option<DeliveryError>,
 }
 
 /// A wish to send again what failed.

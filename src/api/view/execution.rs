@@ -15,47 +15,47 @@ use crate::store::Exported;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Execution)]
 pub struct ExecutionView {
-    execution_id: ExecutionId,
-    agent_id: AgentId,
-    agent_version: i32,
-    tenant_id: TenantId,
-    run: i32,
-    source: ExecutionSource,
+    pub execution_id: ExecutionId,
+    pub agent_id: AgentId,
+    pub agent_version: i32,
+    pub tenant_id: TenantId,
+    pub run: i32,
+    pub source: ExecutionSource,
     #[schema(required)]
-    replay_of: Option<ExecutionId>,
-    status: ExecutionStatus,
+    pub replay_of: Option<ExecutionId>,
+    pub status: ExecutionStatus,
     #[schema(required)]
-    error: Option<ExecutionError>,
+    pub error: Option<ExecutionError>,
     #[schema(required)]
-    model: Option<String>,
+    pub model: Option<String>,
     #[schema(required)]
-    key_source: Option<KeySource>,
+    pub key_source: Option<KeySource>,
     #[schema(required)]
-    usage: Option<Usage>,
+    pub usage: Option<Usage>,
     #[schema(required)]
-    cost_usd: Option<f64>,
-    timing: TimingView,
+    pub cost_usd: Option<f64>,
+    pub timing: TimingView,
     #[schema(required)]
-    due_at: Option<Stamp>,
+    pub due_at: Option<Stamp>,
     /// Why it waits for a person, or did so.
     #[schema(required)]
-    held_reason: Option<HeldReason>,
+    pub held_reason: Option<HeldReason>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Timing)]
-struct TimingView {
-    received_at: Stamp,
+pub struct TimingView {
+    pub received_at: Stamp,
     #[schema(required)]
-    started_at: Option<Stamp>,
+    pub started_at: Option<Stamp>,
     #[schema(required)]
-    finished_at: Option<Stamp>,
+    pub finished_at: Option<Stamp>,
     #[schema(required)]
-    queue_ms: Option<i64>,
+    pub queue_ms: Option<i64>,
     #[schema(required)]
-    llm_ms: Option<i64>,
+    pub llm_ms: Option<i64>,
     #[schema(required)]
-    total_ms: Option<i64>,
+    pub total_ms: Option<i64>,
 }
 
 pub fn execution(execution: Execution) -> ExecutionView {
@@ -91,62 +91,62 @@ pub fn execution(execution: Execution) -> ExecutionView {
 #[schema(as = Trace)]
 pub struct TraceView {
     #[serde(flatten)]
-    execution: ExecutionView,
+    pub execution: ExecutionView,
     #[schema(required, value_type = serde_json::Value)]
-    input: Option<Box<RawValue>>,
+    pub input: Option<Box<RawValue>>,
     /// While it is held because its payload does not match the schema: where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    schema_errors: Vec<SchemaErrorView>,
+    pub schema_errors: Vec<SchemaErrorView>,
     #[schema(required)]
-    output: Option<String>,
+    pub output: Option<String>,
     /// Where its sender is told of the end, if it wants to be.
     #[schema(required)]
-    callback: Option<CallbackView>,
-    attempts: Vec<AttemptView>,
+    pub callback: Option<CallbackView>,
+    pub attempts: Vec<AttemptView>,
 }
 
 /// A callback without what may be a credential.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Callback)]
-struct CallbackView {
+pub struct CallbackView {
     /// The URL's host; `null` if the URL cannot be opened under the server's encryption keys.
     #[schema(required)]
-    host: Option<String>,
+    pub host: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
-struct AttemptView {
+pub struct AttemptView {
     #[schema(minimum = 1)]
-    number: i32,
-    run: i32,
-    started_at: Stamp,
+    pub number: i32,
+    pub run: i32,
+    pub started_at: Stamp,
     #[schema(required)]
-    finished_at: Option<Stamp>,
-    key_source: KeySource,
+    pub finished_at: Option<Stamp>,
+    pub key_source: KeySource,
     #[schema(required)]
-    status_code: Option<i32>,
+    pub status_code: Option<i32>,
     #[schema(required)]
-    error: Option<ExecutionError>,
+    pub error: Option<ExecutionError>,
     #[schema(required)]
-    usage: Option<Usage>,
+    pub usage: Option<Usage>,
     #[schema(required)]
-    cost_usd: Option<f64>,
-    llm_call_id: String,
-    model: String,
+    pub cost_usd: Option<f64>,
+    pub llm_call_id: String,
+    pub model: String,
 }
 
 /// The same as of the refusal that it would have been.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SchemaError)]
-struct SchemaErrorView {
+pub struct SchemaErrorView {
     /// JSON Pointer into the payload.
-    instance_path: String,
+    pub instance_path: String,
     /// JSON Pointer into the schema.
-    schema_path: String,
+    pub schema_path: String,
     /// What has to be there.
-    message: String,
+    pub message: String,
 }
 
 impl TraceView {

@@ -13,27 +13,27 @@ use crate::model::{
 #[derive(Serialize, ToSchema)]
 #[schema(as = Hit)]
 pub struct HitView {
-    hit_id: HitId,
-    agent_id: AgentId,
-    tenant_id: TenantId,
-    received_at: Stamp,
-    verdict: HitVerdict,
-    reason: HitReason,
+    pub hit_id: HitId,
+    pub agent_id: AgentId,
+    pub tenant_id: TenantId,
+    pub received_at: Stamp,
+    pub verdict: HitVerdict,
+    pub reason: HitReason,
     /// Of the answer; `null` of what was accepted: 202, or 200 where the sender needs that or has waited.
     #[schema(required, minimum = 100, maximum = 599)]
-    status_code: Option<u16>,
+    pub status_code: Option<u16>,
     /// What it became, or has become before.
     #[schema(required)]
-    execution_id: Option<ExecutionId>,
+    pub execution_id: Option<ExecutionId>,
     /// Of a refused signature, if it was looked at.
     #[schema(required)]
-    diagnosis: Option<Diagnosis>,
+    pub diagnosis: Option<Diagnosis>,
     /// What else there is to say about the reason, such as what is wrong with the JSON.
     #[schema(required)]
-    detail: Option<String>,
+    pub detail: Option<String>,
     /// The body's size; `null` if it was not read to its end.
     #[schema(required, minimum = 0)]
-    body_bytes: Option<u64>,
+    pub body_bytes: Option<u64>,
 }
 
 /// A page of hits, and how many there were.
@@ -52,38 +52,38 @@ pub struct HitPage {
 #[schema(as = HitCounts)]
 pub struct HitCountsView {
     /// From then on: whole hours, as long as hits are kept.
-    since: Stamp,
-    by_reason: Vec<HitCountView>,
+    pub since: Stamp,
+    pub by_reason: Vec<HitCountView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = HitCount)]
-struct HitCountView {
-    verdict: HitVerdict,
-    reason: HitReason,
+pub struct HitCountView {
+    pub verdict: HitVerdict,
+    pub reason: HitReason,
     #[schema(minimum = 0)]
-    hits: u64,
+    pub hits: u64,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = HitDetail)]
 pub struct HitDetailView {
     #[serde(flatten)]
-    hit: HitView,
+    pub hit: HitView,
     /// Names in lower case; `…` stands for what may be a secret.
-    headers: BTreeMap<String, String>,
-    body: BodyView,
+    pub headers: BTreeMap<String, String>,
+    pub body: BodyView,
 }
 
 /// The body's beginning.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HitBody)]
-struct BodyView {
-    text: String,
+pub struct BodyView {
+    pub text: String,
     /// There was more of it.
-    cut: bool,
+    pub cut: bool,
     /// It is what came in; else bytes that are no text are shown as U+FFFD.
-    utf8: bool,
+    pub utf8: bool,
 }
 
 pub fn hit(hit: Hit) -> HitView {

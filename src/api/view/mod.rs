@@ -31,7 +31,7 @@ pub use rehearsal::{Rehearsal, RehearsalView, failed, rehearsal};
 pub use stats::{StatsView, stats};
 pub use tenant::{TenantView, tenant, tenant_warned};
 pub use webhook::{RotatedCallbackSecretView, RotatedSigningSecretView, ShownOnce, WebhookView, webhook};
-pub use webhook_secret::{RotatedView, SecretList, rotated, secret};
+pub use webhook_secret::{RotatedView, SecretList, SecretView, rotated, secret};
 
 /// What a [`crate::web::Page`] of these views looks like, for the API's document.
 macro_rules! pages {
@@ -66,6 +66,12 @@ pub struct Stamp(pub Time);
 impl From<Stamp> for String {
     fn from(stamp: Stamp) -> Self {
         stamp.0.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    }
+}
+
+impl std::fmt::Display for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from(*self))
     }
 }
 

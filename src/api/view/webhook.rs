@@ -16,49 +16,49 @@ use crate::model::{
 #[derive(Serialize, ToSchema)]
 #[schema(as = Webhook)]
 pub struct WebhookView {
-    webhook_id: WebhookId,
-    kind: WebhookKind,
+    pub webhook_id: WebhookId,
+    pub kind: WebhookKind,
     /// `null`: the platform's.
     #[schema(required)]
-    tenant_id: Option<TenantId>,
+    pub tenant_id: Option<TenantId>,
     #[schema(required)]
-    agent_id: Option<AgentId>,
+    pub agent_id: Option<AgentId>,
     /// With `***` for what its query says; to a viewer, for all that follows the host. `null`: it cannot be opened under the server's encryption keys.
     #[schema(required)]
-    url: Option<String>,
+    pub url: Option<String>,
     #[schema(value_type = Vec<String>)]
-    events: Vec<String>,
-    status: WebhookStatus,
+    pub events: Vec<String>,
+    pub status: WebhookStatus,
     #[schema(required)]
-    disabled_reason: Option<DisabledReason>,
-    profile: Profile,
+    pub disabled_reason: Option<DisabledReason>,
+    pub profile: Profile,
     #[schema(schema_with = retry_schema)]
-    retry: RetrySchedule,
-    timeout_seconds: u32,
+    pub retry: RetrySchedule,
+    pub timeout_seconds: u32,
     #[schema(required)]
-    filter: Option<String>,
+    pub filter: Option<String>,
     #[schema(required)]
-    rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<RateLimit>,
     #[schema(value_type = BTreeMap<String, String>)]
-    headers: BTreeMap<String, &'static str>,
-    disable_on_exhausted: bool,
+    pub headers: BTreeMap<String, &'static str>,
+    pub disable_on_exhausted: bool,
     #[schema(required)]
-    description: Option<String>,
+    pub description: Option<String>,
     #[schema(minimum = 1)]
-    version: i32,
-    created_at: Stamp,
-    updated_at: Stamp,
-    stats: StatsView,
+    pub version: i32,
+    pub created_at: Stamp,
+    pub updated_at: Stamp,
+    pub stats: StatsView,
     /// Shown once, by the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret_key: Option<String>,
+    pub secret_key: Option<String>,
     /// Beside it, where it is no `whsec_` one: what a Standard Webhooks library takes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    standard_webhooks_secret: Option<String>,
+    pub standard_webhooks_secret: Option<String>,
     /// What its owner should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// How an endpoint is.
@@ -66,22 +66,22 @@ pub struct WebhookView {
 #[schema(as = WebhookStats)]
 pub struct StatsView {
     /// Deliveries that succeeded.
-    delivered: i64,
+    pub delivered: i64,
     /// Deliveries that failed and have not succeeded since.
-    failed: i64,
+    pub failed: i64,
     /// The share of the first in both; `null` before there is any.
     #[schema(required)]
-    success_rate: Option<f64>,
+    pub success_rate: Option<f64>,
     #[schema(required)]
-    last_delivery_at: Option<Stamp>,
+    pub last_delivery_at: Option<Stamp>,
     #[schema(required)]
-    last_failure_at: Option<Stamp>,
+    pub last_failure_at: Option<Stamp>,
     /// Attempts that failed in a row.
-    failures_in_a_row: i32,
-    circuit: Circuit,
+    pub failures_in_a_row: i32,
+    pub circuit: Circuit,
     /// Until when nothing is sent, while the circuit is open.
     #[schema(required)]
-    circuit_open_until: Option<Stamp>,
+    pub circuit_open_until: Option<Stamp>,
 }
 
 /// What is shown once.

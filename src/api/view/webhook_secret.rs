@@ -9,14 +9,14 @@ use crate::model::{SecretEncoding, SecretId, Time, WebhookSecret};
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookSecret)]
 pub struct SecretView {
-    secret_id: SecretId,
-    webhook_secret: String,
-    secret_encoding: SecretEncoding,
-    created_at: Stamp,
+    pub secret_id: SecretId,
+    pub webhook_secret: String,
+    pub secret_encoding: SecretEncoding,
+    pub created_at: Stamp,
     #[schema(required)]
-    expires_at: Option<Stamp>,
+    pub expires_at: Option<Stamp>,
     #[schema(required)]
-    last_used_at: Option<Stamp>,
+    pub last_used_at: Option<Stamp>,
 }
 
 pub fn secret(secret: WebhookSecret, text: String, last_used_at: Option<Time>) -> SecretView {
@@ -33,8 +33,8 @@ pub fn secret(secret: WebhookSecret, text: String, last_used_at: Option<Time>) -
 #[derive(Serialize, ToSchema)]
 #[schema(as = RotatedSecret)]
 pub struct RotatedView<'a> {
-    webhook_secret: &'a str,
-    secret_id: SecretId,
+    pub webhook_secret: &'a str,
+    pub secret_id: SecretId,
 }
 
 pub fn rotated(secret_id: SecretId, webhook_secret: &str) -> RotatedView<'_> {

@@ -32,14 +32,26 @@ statements! {
         WHERE webhook_id = $1";
 }
 
+/// Which endpoints a list has.
+#[derive(Clone, Copy)]
+enum Which {
+    All,
+    /// Those that are disabled, or whose circuit is not closed.
+    Unwell,
+}
+
 /// A page of endpoints with their health, the newest first. One that nothing was sent to has none. Its limit is the
 /// place after the values.
-fn list(tenant: Option<&TenantId>, before: Option<WebhookId>) -> (String, Vec<Value>) {
+fn list(tenant: Option<&TenantId>, before: Option<WebhookId>, which: Which) -> (String, Vec<Value>) {
     let mut wanted = Conditions::default();
     wanted.holds("w.deleted_at IS NULL");
     wanted.holds("w.kind <> 'callback'");
     wanted.value("w.tenant_id =", tenant.cloned().map(|id| Value::Text(id.into())));
     wanted.value("w.webhook_id <", before.map(|id| Value::Id(id.0)));
+    match which {
+        Which::All => {}
+        Which::Unwell => wanted.holds("(w.status = 'disabled' OR h.open_until IS NOT NULL)"),
+    }
     let (text, limit) = (wanted.text(), wanted.next_place());
     let text = format!(
         "SELECT w.*, COALESCE(h.delivered, 0) AS delivered, COALESCE(h.failed, 0) AS failed, h.last_delivery_at,
@@ -54,9 +66,12 @@ fn list(tenant: Option<&TenantId>, before: Option<WebhookId>) -> (String, Vec<Va
 pub(super) fn every_text() -> Vec<String> {
     let tenant = "t".parse::<TenantId>().ok();
     let before = [None, Some(WebhookId::new())];
-    let pages =
-        [None, tenant.as_ref()].into_iter().flat_map(|tenant| before.map(|before| list(tenant, before).0));
-    pages.collect()
+    let mut texts = Vec::new();
+    for tenant in [None, tenant.as_ref()] {
+        texts.extend(before.map(|before| list(tenant, before, Which::All).0));
+        texts.push(list(tenant, None, Which::Unwell).0);
+    }
+    texts
 }
 
 #[derive(sqlx::FromRow)]
@@ -196,7 +211,28 @@ impl Store {
         limit: i64,
         now: Time,
     ) -> Result<Vec<(Webhook, WebhookHealth)>> {
-        let (text, values) = list(tenant, before);
+        self.listed(list(tenant, before, Which::All), limit, now).await
+    }
+
+    /// Up to `limit` endpoints that are disabled or whose circuit is not closed, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn unwell_webhooks(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: i64,
+        now: Time,
+    ) -> Result<Vec<(Webhook, WebhookHealth)>> {
+        self.listed(list(tenant, None, Which::Unwell), limit, now).await
+    }
+
+    async fn listed(
+        &self,
+        (text, values): (String, Vec<Value>),
+        limit: i64,
+        now: Time,
+    ) -> Result<Vec<(Webhook, WebhookHealth)>> {
         let rows: Vec<ListRow> =
             on_read!(self, |conn| bind_values!(sqlx::query_as(AssertSqlSafe(text)), values)
                 .bind(limit)

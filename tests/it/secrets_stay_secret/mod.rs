@@ -2,6 +2,7 @@
 //! line of the log at its most talkative, every answer, Redis, and what our own commands print.
 
 mod callbacks;
+mod dashboard;
 mod endpoints;
 mod planted;
 mod world;
@@ -268,6 +269,7 @@ async fn nothing_secret_is_stored_logged_or_told() {
     generated.extend(callbacks::called(&mut world).await);
     looked_after(&mut world).await;
     curious(&mut world).await;
+    generated.push(dashboard::looked_at(&mut world).await);
 
     let all: Vec<_> = planted::ALL.into_iter().chain(generated.iter().map(String::as_str)).collect();
     let (secrets, payload) = (spellings(&all), spellings(&[PAYLOAD]));

@@ -1,0 +1,49 @@
+//! What a button has done, as the next page says it.
+
+use serde::{Deserialize, Serialize};
+
+use super::show::Show;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Done {
+    Cancelled,
+    Retried,
+    Replayed,
+    Released,
+    Discarded,
+    Tested,
+    Recovered,
+    Enabled,
+    Disabled,
+    SentAgain,
+}
+
+impl Done {
+    /// As a query string says it.
+    pub fn of(word: &str) -> Option<Self> {
+        serde_json::from_value(word.into()).ok()
+    }
+
+    /// For whoever pressed the button.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Cancelled => "The execution is cancelled.",
+            Self::Retried => "The execution is queued for another run.",
+            Self::Replayed => "This is the new execution, of the same payload.",
+            Self::Released => "The execution is released and will run.",
+            Self::Discarded => "The execution is discarded and never runs.",
+            Self::Tested => "A test is being sent: it is among the deliveries in a moment.",
+            Self::Recovered => "What failed in that time is sent again, bit by bit.",
+            Self::Enabled => "The webhook is enabled, and what waited for it is sent.",
+            Self::Disabled => "The webhook is disabled: nothing is sent to it until it is enabled.",
+            Self::SentAgain => "The delivery is due and goes at once.",
+        }
+    }
+
+    /// The page at this path, which says so.
+    pub fn at(self, path: &str) -> String {
+        format!("{path}?done={}", self.word())
+    }
+}

@@ -1,0 +1,72 @@
+//! Whatever senders, models, receivers and customers write is text on every page, and never markup.
+
+use serde_json::json;
+use wiremock::ResponseTemplate;
+
+use super::{Browser, failed_delivery};
+use crate::harness::{Receiver, Server, completion};
+
+/// Breaks out of text, attributes and elements, if anything does. The browser of these stories fails at any element of it.
+const MARKUP: &str = r#"'"></pre></title><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}"#;
+/// The same, escaped.
+const ESCAPED: &str = "&#39;&#34;&#62;&#60;/pre&#62;&#60;/title&#62;&#60;script&#62;alert(1)&#60;/script&#62;&#60;img src=x \
+                       onerror=alert(1)&#62;{{7*7}}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_shown_is_markup() {
+    let server = Server::start().await;
+    let trigger = json!({
+        "type": "webhook", "prompt_template": format!("{{% raw %}}{MARKUP}{{% endraw %}}"),
+        "filter": format!("payload.text != {}", json!("<script>alert(2)</script>")),
+        "payload_schema": {"type": "object", "title": MARKUP},
+    });
+    let agent =
+        json!({"name": MARKUP, "system_prompt": MARKUP, "trigger": trigger, "llm_config": {"model": MARKUP}});
+    let agent = server.agent_with(agent).await;
+    server.llm.answers(completion(MARKUP));
+    let payload = json!({"text": MARKUP, (MARKUP): 1}).to_string();
+    let done = agent.post_with(&payload, &[("x-evil", MARKUP)]).await.execution_id();
+    server.ended(&done).await;
+    server.llm.answers(completion(&json!({"text": MARKUP}).to_string()));
+    let json_output = agent.run(&server, json!({"text": "<!--"}).to_string()).await["execution_id"].clone();
+    let refused = agent.with_secret(&json!("d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc="));
+    let refused = refused.post_with(MARKUP, &[("x-evil", MARKUP)]).await.header("x-request-id").to_owned();
+    let receiver = Receiver::start().await;
+    receiver.answers(ResponseTemplate::new(500).set_body_string(MARKUP));
+    let fields = json!({"description": MARKUP, "filter": "event.data.x != '<script>'"});
+    let (webhook_id, delivery_id) = failed_delivery(&server, &receiver, fields).await;
+    let key = json!({"role": "admin", "name": MARKUP});
+    let key = server.expect(201, "POST", "/api/v1/keys", Some(key)).await;
+    let browser = Browser::signed_in(&server, key["key"].as_str().expect("a key")).await;
+
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", MARKUP).finish();
+    let evil_id = format!("/executions?{}", query.replace("q=", "agent_id="));
+    for (path, times) in [
+        ("/", 2),
+        ("/executions", 2),
+        // The key's name, the field and the finds.
+        (&format!("/executions?{query}"), 3),
+        (&format!("/executions/{done}"), 3),
+        ("/agents", 3),
+        (&format!("/agents/{}", agent.id), 5),
+        (&format!("/hits/{refused}"), 3),
+        ("/webhooks", 1),
+        (&format!("/webhooks/{webhook_id}"), 2),
+        (&format!("/webhooks/{webhook_id}/deliveries/{delivery_id}"), 2),
+    ] {
+        let page = browser.sees(path).await;
+        let seen = page.text.matches(ESCAPED).count();
+        assert!(seen >= times, "{path} has it {seen} times: {}", page.text);
+    }
+    let page = browser.sees(&format!("/executions/{done}")).await;
+    assert_eq!(page.text.matches("&#39;\\&#34;&#62;&#60;/pre&#62;").count(), 2, "in JSON: {}", page.text);
+    let page = browser.sees(&format!("/executions/{}", json_output.as_str().expect("an id"))).await;
+    assert!(page.has("&#60;!--") && page.has("{\n  &#34;text&#34;: "), "{}", page.text);
+    assert_eq!(browser.get(&evil_id).await.status, 422);
+    for path in [format!("/{query}"), format!("/sign-in/{query}"), format!("/executions/{query}")] {
+        assert_eq!(browser.get(&path).await.status, 404);
+    }
+    let next = Browser::new(&server).sees(&format!("/sign-in?{}", query.replace("q=", "next="))).await;
+    assert!(next.has(ESCAPED), "{}", next.text);
+    assert_eq!(Browser::new(&server).sign_in(MARKUP, MARKUP).await.status, 401);
+}

@@ -1,0 +1,160 @@
+//! The dashboard, as browsers and those who attack through them see it.
+
+mod agents;
+mod browser;
+mod executions;
+mod forms;
+mod markup;
+mod overview;
+mod roles;
+mod sign_in;
+mod tenancy;
+mod webhooks;
+
+use agenthook::server::PAGE_ROUTES;
+use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
+
+use crate::harness::{Agent, DOCUMENT, Receiver, Server, eventually};
+use browser::Browser;
+
+/// One of each thing that there are pages of, of tenant `acme`.
+struct Things {
+    agent: Agent,
+    execution_id: String,
+    refused_hit: String,
+    webhook_id: String,
+    delivery_id: String,
+}
+
+impl Things {
+    /// On a server with a worker: an execution that failed, a hit that was refused, and a delivery that failed.
+    async fn on(server: &Server) -> Self {
+        let agent = server.agent().await;
+        server.llm.answers(crate::harness::error(400, "BadRequestError", "no"));
+        let execution_id = agent.accepted(r#"{"ticket": 1}"#).await;
+        server.ended(&execution_id).await;
+        let refused = agent.with_secret(&json!("d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc=")).post("{}").await;
+        assert_eq!(refused.status, 401);
+        let receiver = Receiver::start().await;
+        receiver.answers(ResponseTemplate::new(500).set_body_string("out of order"));
+        let (webhook_id, delivery_id) = failed_delivery(server, &receiver, json!({})).await;
+        let refused_hit = refused.header("x-request-id").to_owned();
+        Self { agent, execution_id, refused_hit, webhook_id, delivery_id }
+    }
+
+    fn path(&self, pattern: &str) -> String {
+        let path = pattern.replace("{agent_id}", &self.agent.id).replace("{hit_id}", &self.refused_hit);
+        let path = path.replace("{execution_id}", &self.execution_id);
+        path.replace("{webhook_id}", &self.webhook_id).replace("{delivery_id}", &self.delivery_id)
+    }
+}
+
+/// A webhook at this receiver, and a delivery to it that has failed.
+async fn failed_delivery(server: &Server, receiver: &Receiver, fields: Value) -> (String, String) {
+    let mut webhook = json!({"tenant_id": "acme", "url": receiver.url(), "events": ["custom.*"]});
+    for (name, value) in fields.as_object().expect("fields") {
+        webhook[name] = value.clone();
+    }
+    let webhook = server.expect(201, "POST", "/api/v1/webhooks", Some(webhook)).await;
+    let webhook_id = webhook["webhook_id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/v1/webhooks/{webhook_id}");
+    server.expect(202, "POST", &format!("{path}/test"), None).await;
+    let failed = eventually("the delivery has failed", async || {
+        let page = server.get(&format!("{path}/deliveries?status=failed")).await;
+        page["deliveries"][0]["delivery_id"].as_str().map(ToOwned::to_owned)
+    });
+    (webhook_id.clone(), failed.await)
+}
+
+/// The addresses of pages that one looks at when one is signed in, and those of buttons.
+fn routes(method: &str) -> Vec<&'static str> {
+    let open = ["/assets/{file}", "/sign-in"];
+    let routes =
+        PAGE_ROUTES.iter().filter(|(path, methods)| methods.contains(&method) && !open.contains(path));
+    routes.map(|(path, _)| *path).collect()
+}
+
+#[test]
+fn pages_are_no_part_of_the_document() {
+    for (path, _) in PAGE_ROUTES {
+        assert!(DOCUMENT["paths"].get(path).is_none(), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_not_signed_in_is_shown_the_door_and_afterwards_the_page() {
+    let server = Server::start().await;
+    let things = Things::on(&server).await;
+    let browser = Browser::new(&server);
+    for pattern in routes("get") {
+        let (path, page) = (things.path(pattern), browser.get(&things.path(pattern)).await);
+        assert_eq!(page.status, 303, "{path}");
+        let door = page.header("location").to_owned();
+        let shown = browser.sees(&door).await;
+        assert!(!shown.has("session has ended"), "it has had none");
+        let next = shown.form("/sign-in").hidden["next"].clone();
+        assert_eq!(if next.is_empty() { "/" } else { &next }, path, "{door}");
+        // A program too: it is no API.
+        let plain = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+        let plain =
+            plain.expect("a client").get(format!("{}{path}", server.url)).send().await.expect("an answer");
+        assert_eq!(plain.status().as_u16(), 303, "{path}");
+    }
+    for pattern in routes("post") {
+        let page = browser.post(&things.path(pattern), &[("csrf", "x")]).await;
+        assert_eq!((page.status, page.header("location")), (303, "/sign-in"), "{pattern}");
+    }
+    let page =
+        browser.sign_in(crate::harness::ADMIN_KEY, &format!("/executions/{}", things.execution_id)).await;
+    assert_eq!(page.header("location"), format!("/executions/{}", things.execution_id));
+    assert_eq!(browser.get("/sign-in").await.header("location"), "/", "nobody signs in twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_named_by_their_content_and_kept_for_good() {
+    let server = Server::without_worker().await;
+    let page = Browser::new(&server).sees("/sign-in").await;
+    let files: Vec<_> = page.text.split('"').filter(|text| text.starts_with("/assets/")).collect();
+    assert_eq!(files.len(), 2, "{}", page.text);
+    for file in files {
+        let answer = server.http.get(format!("{}{file}", server.url)).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200, "{file}");
+        assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        let text = answer.text().await.expect("text");
+        assert!(
+            !text.contains("http://") || file.ends_with(".svg"),
+            "nothing is loaded from outside: {file}"
+        );
+        assert!(!text.contains("@import") && !text.contains("url("), "{file}");
+    }
+    let none =
+        server.http.get(format!("{}/assets/style-0000.css", server.url)).send().await.expect("an answer");
+    assert_eq!(none.status().as_u16(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_a_page_for_browsers_and_a_problem_for_programs() {
+    let server = Server::without_worker().await;
+    let browser = Browser::signed_in(&server, crate::harness::ADMIN_KEY).await;
+    for nowhere in
+        ["/nowhere", "/executions/none", "/executions/01a20174-af9d-764c-ac07-00a385c2f011", "/docs/none"]
+    {
+        let page = browser.get(nowhere).await;
+        assert_eq!(page.status, 404, "{nowhere}");
+        assert!(page.has("there is nothing at this address") && page.has("href=\"/errors/not_found\""));
+    }
+    for nowhere in ["/nowhere", "/docs/none"] {
+        let answer = server.ask("GET", nowhere, None, None).await;
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{nowhere}");
+    }
+    let wrong = browser.get("/executions?status=none").await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.has("status must be one of"), "{}", wrong.text);
+    for path in ["/api/v1/none", "/webhook/none"] {
+        let request = server.http.get(format!("{}{path}", server.url)).header("accept", "text/html");
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+    }
+}
