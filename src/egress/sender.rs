@@ -180,12 +180,16 @@ fn failure(cause: &reqwest::Error) -> DeliveryError {
     error(DeliveryErrorCode::InvalidResponse, format!("no HTTP answer: {}", root_cause(cause)))
 }
 
-/// Whether this says that the receiver, or something between, has closed or reset the connection.
+/// Whether this says that the receiver, or something between, has closed or reset the connection. Which of these it is
+/// depends on how far hyper was when it noticed: writing, waiting, reading or shutting down its own side.
 fn broke(cause: &(dyn std::error::Error + 'static)) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let closed = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let closed = cause.downcast_ref::<hyper::Error>().is_some_and(|error| {
+        error.is_incomplete_message() || error.is_canceled() || error.is_closed() || error.is_shutdown()
+    });
     let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    closed || matches!(io, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+    let gone = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    closed || io.is_some_and(|kind| gone.contains(&kind))
 }
 
 /// Whether one of the causes is of this kind.

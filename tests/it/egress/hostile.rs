@@ -133,7 +133,7 @@ async fn a_connection_that_is_closed_or_reset_before_the_answer_is_whole_is_no_c
         })
         .await;
         let answer = send(&receiver.url(), PATIENT).await;
-        assert_eq!(code(&answer), DeliveryErrorCode::Connect, "{broken:?}");
+        assert_eq!(code(&answer), DeliveryErrorCode::Connect, "{broken:?}: {:?}", answer.error);
     }
     // What was sent is left unread, which makes the kernel reset the connection.
     let resetting = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -143,7 +143,8 @@ async fn a_connection_that_is_closed_or_reset_before_the_answer_is_whole_is_no_c
             connection.readable().await.expect("a request comes");
         }
     });
-    assert_eq!(code(&send(&url, PATIENT).await), DeliveryErrorCode::Connect);
+    let answer = send(&url, PATIENT).await;
+    assert_eq!(code(&answer), DeliveryErrorCode::Connect, "{:?}", answer.error);
 }
 
 #[tokio::test(flavor = "multi_thread")]
