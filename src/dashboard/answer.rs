@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::web::{ApiError, Code};
 
 /// Nothing inline runs or is styled, nothing comes from elsewhere, and no form goes elsewhere.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// On every page. The referrer is kept on this site: without it browsers hide a form's `Origin`, which is looked at.

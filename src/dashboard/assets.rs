@@ -1,4 +1,5 @@
-//! Stylesheet and icon: compiled in, and named by their content, so that browsers keep them for good.
+//! Stylesheet, script and icon: compiled in, and named by their content, so that browsers keep them for good. Style and
+//! script are a file per subject, and one file for browsers.
 
 use std::sync::LazyLock;
 
@@ -16,8 +17,19 @@ pub(super) struct Asset {
     text: &'static str,
 }
 
+/// A file of parts, in their order.
+macro_rules! parts {
+    ($($part:literal),+ $(,)?) => { concat!($(include_str!($part), "\n"),+) };
+}
+
+const STYLES: &str = parts!["files/style.css"];
+/// Each part adds to pages that do without it, and finds its elements by a `data-` attribute.
+const SCRIPTS: &str = parts!["files/copy.js"];
+
 pub(super) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("style", "css", "text/css; charset=utf-8", include_str!("files/style.css")));
+    LazyLock::new(|| Asset::new("style", "css", "text/css; charset=utf-8", STYLES));
+pub(super) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("script", "js", "text/javascript; charset=utf-8", SCRIPTS));
 pub(super) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("files/icon.svg")));
 
@@ -33,7 +45,7 @@ impl Asset {
 /// # Errors
 /// 404: there is none of this name.
 pub async fn file(name: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let assets: [&Asset; 2] = [&STYLE, &ICON];
+    let assets: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
     let asset = assets.into_iter().find(|asset| asset.name == *name).ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Ok()
         .content_type(asset.content_type)

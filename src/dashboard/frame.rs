@@ -1,7 +1,7 @@
 //! What is around every page.
 
 use super::answer::base;
-use super::assets::{ICON, STYLE};
+use super::assets::{ICON, SCRIPT, STYLE};
 use super::done::Done;
 use super::session::SignedIn;
 use super::show::Show;
@@ -17,6 +17,7 @@ pub(super) struct Frame {
     /// What was just done here.
     pub done: Option<Done>,
     pub style: &'static str,
+    pub script: &'static str,
     pub icon: &'static str,
 }
 
@@ -63,6 +64,7 @@ impl Frame {
             who: None,
             done: None,
             style: &STYLE.name,
+            script: &SCRIPT.name,
             icon: &ICON.name,
         }
     }
