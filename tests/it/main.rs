@@ -11,6 +11,7 @@ mod agent_versions;
 mod answers;
 mod api_keys;
 mod audit;
+mod browser;
 mod bulk;
 mod callbacks;
 mod calls;

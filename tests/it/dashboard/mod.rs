@@ -19,9 +19,9 @@ use crate::harness::{Agent, DOCUMENT, Receiver, Server, eventually};
 use browser::Browser;
 
 /// One of each thing that there are pages of, of tenant `acme`.
-struct Things {
-    agent: Agent,
-    execution_id: String,
+pub struct Things {
+    pub agent: Agent,
+    pub execution_id: String,
     refused_hit: String,
     webhook_id: String,
     delivery_id: String,
@@ -29,7 +29,7 @@ struct Things {
 
 impl Things {
     /// On a server with a worker: an execution that failed, a hit that was refused, and a delivery that failed.
-    async fn on(server: &Server) -> Self {
+    pub async fn on(server: &Server) -> Self {
         let agent = server.agent().await;
         server.llm.answers(crate::harness::error(400, "BadRequestError", "no"));
         let execution_id = agent.accepted(r#"{"ticket": 1}"#).await;
@@ -43,7 +43,7 @@ impl Things {
         Self { agent, execution_id, refused_hit, webhook_id, delivery_id }
     }
 
-    fn path(&self, pattern: &str) -> String {
+    pub fn path(&self, pattern: &str) -> String {
         let path = pattern.replace("{agent_id}", &self.agent.id).replace("{hit_id}", &self.refused_hit);
         let path = path.replace("{execution_id}", &self.execution_id);
         path.replace("{webhook_id}", &self.webhook_id).replace("{delivery_id}", &self.delivery_id)
@@ -51,7 +51,7 @@ impl Things {
 }
 
 /// A webhook at this receiver, and a delivery to it that has failed.
-async fn failed_delivery(server: &Server, receiver: &Receiver, fields: Value) -> (String, String) {
+pub async fn failed_delivery(server: &Server, receiver: &Receiver, fields: Value) -> (String, String) {
     let mut webhook = json!({"tenant_id": "acme", "url": receiver.url(), "events": ["custom.*"]});
     for (name, value) in fields.as_object().expect("fields") {
         webhook[name] = value.clone();
@@ -68,7 +68,7 @@ async fn failed_delivery(server: &Server, receiver: &Receiver, fields: Value) ->
 }
 
 /// The addresses of pages that one looks at when one is signed in, and those of buttons.
-fn routes(method: &str) -> Vec<&'static str> {
+pub fn routes(method: &str) -> Vec<&'static str> {
     let open = ["/assets/{file}", "/sign-in"];
     let routes =
         PAGE_ROUTES.iter().filter(|(path, methods)| methods.contains(&method) && !open.contains(path));
