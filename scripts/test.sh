@@ -26,6 +26,8 @@ A variable that is set already is respected, and that service is not started:
     AGENTHOOK_TEST_MLFLOW_URL           an MLflow server of the version in tests/mlflow/requirements.txt, without log-in
     AGENTHOOK_TEST_SCHEMATHESIS         the program of tests/schemathesis/requirements.txt
     AGENTHOOK_TEST_RECEIVERS            a Python with tests/receivers/requirements.txt
+    AGENTHOOK_TEST_BROWSER              a Python with tests/browser/requirements.txt; it starts the system's Chromium, or
+    AGENTHOOK_TEST_CHROMIUM             this one
 (PostgreSQL's and Redis's programs must be there nevertheless: some tests stop and restart servers of their own.)
 AGENTHOOK_TEST_DB (sqlite or postgres) tells the integration tests which database to use, and AGENTHOOK_TEST_QUEUE=redis
 adds Redis to PostgreSQL. AGENTHOOK_TEST_LANGUAGES=required, which is set here, makes the tests of examples/ fail where a
@@ -94,6 +96,11 @@ has_node() {
   node -e 'process.exit(typeof fetch === "function" ? 0 : 1)' 2>/dev/null
 }
 
+# tests/browser/watched.py looks for the same names.
+has_chromium() {
+  [ -n "${AGENTHOOK_TEST_CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)}" ]
+}
+
 # Debian's names for what is missing, one per line. The last five are for examples/, whose programs the tests run: Go is
 # the large one, 80 MB to fetch and 460 MB on disk.
 missing_packages() {
@@ -102,6 +109,7 @@ missing_packages() {
   [ -n "$(postgres_bin)" ] || echo postgresql
   [ -n "$(redis_server)" ] || echo redis-server
   has_compose || echo docker-compose
+  has_chromium || echo chromium
   command -v openssl >/dev/null || echo openssl
   command -v curl >/dev/null || echo curl
   has_node || echo nodejs
@@ -114,9 +122,12 @@ explain_missing() {
 test.sh: missing here, by Debian's names: $1
   Debian, Ubuntu   sudo apt-get install $1
   Fedora           sudo dnf install gcc python3 postgresql-server valkey docker-compose openssl curl nodejs golang php-cli
+                   chromium
   macOS            xcode-select --install; brew install python@3.13 postgresql@17 redis docker-compose node go php
+                   brew install chromium; export AGENTHOOK_TEST_CHROMIUM=/Applications/Chromium.app/Contents/MacOS/Chromium
 Python must be 3.10 to 3.14, and Node 18 or newer (https://nodejs.org where the system's is older). docker-compose is
 needed without an engine: it only reads docker-compose.yml. Node, Go, PHP, openssl and curl run the programs in examples/.
+Chromium looks at the dashboard; Google's Chrome does too, where a system has it and not Chromium (Ubuntu, outside of snap).
 TEXT
   exit 1
 }
@@ -149,7 +160,8 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/agenthook-test.XXXXXX")
 chmod 755 "$tmp" # PostgreSQL runs as another user when this runs as root
 logs=$PWD/.agenthook/logs
 jobs=() # process groups to end
-postgres_job='' redis_job='' redis_port='' litellm_job='' mlflow_job='' schemathesis_job='' receivers_job=''
+postgres_job='' redis_job='' redis_port='' litellm_job='' mlflow_job=''
+venv_jobs=() # installations that the tests wait for: the job, and the folder in tests/
 
 # Starts a function or command in a process group of its own: Ctrl-C does not reach it, and it can be ended as a whole.
 background() {
@@ -258,6 +270,16 @@ prepare_venv() {
   exec 9>&-
 }
 
+# Makes that of a folder in tests/ in the background, and names a program in it by a variable, if that is not set.
+start_venv() {
+  local requirements=tests/$1/requirements.txt venv
+  [ -z "${!3:-}" ] || return 0
+  venv=$(venv_of "$1" "$requirements")
+  background "$tmp/$1.log" prepare_venv "$venv" "$requirements"
+  venv_jobs+=("$! $1")
+  export "$3=$venv/bin/$2"
+}
+
 # The real proxy. Its environment is clean: LiteLLM would take our DATABASE_URL for its own, and a proxy for localhost.
 run_litellm() {
   local config=$PWD/tests/litellm/config.yaml port=$1
@@ -317,20 +339,9 @@ start_services() {
     background "$tmp/mlflow.log" run_mlflow "$port"
     mlflow_job=$!
   fi
-  if [ -z "${AGENTHOOK_TEST_SCHEMATHESIS:-}" ]; then
-    local requirements=tests/schemathesis/requirements.txt schemathesis
-    schemathesis=$(venv_of schemathesis "$requirements")
-    background "$tmp/schemathesis.log" prepare_venv "$schemathesis" "$requirements"
-    schemathesis_job=$!
-    export AGENTHOOK_TEST_SCHEMATHESIS=$schemathesis/bin/schemathesis
-  fi
-  if [ -z "${AGENTHOOK_TEST_RECEIVERS:-}" ]; then
-    local libraries=tests/receivers/requirements.txt receivers
-    receivers=$(venv_of receivers "$libraries")
-    background "$tmp/receivers.log" prepare_venv "$receivers" "$libraries"
-    receivers_job=$!
-    export AGENTHOOK_TEST_RECEIVERS=$receivers/bin/python
-  fi
+  start_venv schemathesis schemathesis AGENTHOOK_TEST_SCHEMATHESIS
+  start_venv receivers python AGENTHOOK_TEST_RECEIVERS
+  start_venv browser python AGENTHOOK_TEST_BROWSER
   set -m
   watch_over </dev/null >/dev/null 2>&1 &
   set +m
@@ -376,16 +387,14 @@ await_services() {
       sleep 0.1
     done
   fi
-  if [ -n "$schemathesis_job" ] && ! wait "$schemathesis_job"; then
-    tail -n 30 "$tmp/schemathesis.log" >&2
-    die 'Schemathesis could not be installed: the last words are above.'
-  fi
-  schemathesis_job=''
-  if [ -n "$receivers_job" ] && ! wait "$receivers_job"; then
-    tail -n 30 "$tmp/receivers.log" >&2
-    die 'The libraries in tests/receivers/requirements.txt could not be installed: the last words are above.'
-  fi
-  receivers_job=''
+  local installation
+  for installation in ${venv_jobs[@]+"${venv_jobs[@]}"}; do
+    if ! wait "${installation%% *}"; then
+      tail -n 30 "$tmp/${installation#* }.log" >&2
+      die "tests/${installation#* }/requirements.txt could not be installed: the last words are above."
+    fi
+  done
+  venv_jobs=()
   if [ -n "$litellm_job" ]; then await_answer "$AGENTHOOK_TEST_LITELLM_URL/health/liveliness"; fi
   if [ -n "$mlflow_job" ]; then await_answer "$AGENTHOOK_TEST_MLFLOW_URL/health"; fi
 }

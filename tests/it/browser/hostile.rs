@@ -48,8 +48,8 @@ fn in_header(field: &str) -> String {
     format!("[{field}] {}", SET.join(" ").replace(|c: char| !c.is_ascii(), "?"))
 }
 
-/// What the story has to find on its way through the pages.
-const FIELDS: [&str; 20] = [
+/// What the story has to find on its way through the pages. The rest is hidden, such as webhooks' headers and queries.
+const FIELDS: [&str; 18] = [
     "agent name",
     "model",
     "system prompt",
@@ -63,9 +63,7 @@ const FIELDS: [&str; 20] = [
     "answering model",
     "refused body",
     "refused header",
-    "event header",
     "webhook description",
-    "webhook-url",
     "receiver",
     "key name",
     "filter",
@@ -113,7 +111,7 @@ async fn wrote(server: &Server) -> Value {
     receiver.answers(ResponseTemplate::new(500).set_body_string(attack("receiver")));
     let fields = json!({
         "url": format!("{}?to=[webhook-url]'data-evil='javascript:alert(1)", receiver.url()),
-        "description": attack("webhook description"), "headers": {"x-evil": in_header("event header")},
+        "description": short("webhook description"), "headers": {"x-evil": in_header("event header")},
         "filter": format!("event.data.text != {}", json!(short("webhook filter"))),
     });
     failed_delivery(server, &receiver, fields).await;
