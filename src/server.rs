@@ -132,6 +132,7 @@ routes! {
         "/sign-in" => { get: sign_in::form, post: sign_in::sign_in };
         "/sign-out" => { post: sign_in::sign_out };
         "/executions" => { get: dashboard::executions::list };
+        "/executions/compare" => { get: dashboard::compare::show };
         "/executions/{execution_id}" => { get: execution::show };
         "/executions/{execution_id}/cancel" => { post: execution::cancel };
         "/executions/{execution_id}/retry" => { post: execution::retry };
