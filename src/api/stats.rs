@@ -14,10 +14,8 @@ use crate::web::{ApiError, Caller, Query, Scope};
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StatsQuery {
-    /// How far back from now.
-    #[serde(default)]
-    #[param(inline, default = "24h")]
-    window: Window,
+    /// How far back from now; without it 24 hours.
+    window: Option<Window>,
     /// Only this tenant's.
     tenant_id: Option<TenantId>,
     /// Only of this agent.
@@ -27,7 +25,7 @@ pub struct StatsQuery {
 impl StatsQuery {
     /// Of all agents of a tenant, or of all tenants.
     pub(crate) fn of_tenant(tenant_id: Option<TenantId>, window: Window) -> Self {
-        Self { window, tenant_id, agent_id: None }
+        Self { window: Some(window), tenant_id, agent_id: None }
     }
 }
 
@@ -62,7 +60,7 @@ pub async fn get(
 
 /// How it goes, as it is asked for.
 pub(crate) async fn of(app: &App, caller: &Caller, query: &StatsQuery) -> Result<view::StatsView, ApiError> {
-    let (window, now) = (query.window, app.clock.now());
+    let (window, now) = (query.window.unwrap_or_default(), app.clock.now());
     let (sums, backlog) = match counted(caller, app, query).await? {
         Some(of) => (app.store.rollups(&of, window, now).await?, app.store.backlog(&of, now).await?),
         None => (Vec::new(), Backlog::default()),

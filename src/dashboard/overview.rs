@@ -49,7 +49,7 @@ impl OverviewPage {
     fn windows(&self) -> Vec<(&'static str, String, bool)> {
         let tenant = self.filters.get("tenant_id");
         let link = |window: Window| {
-            let mut query = form_urlencoded::Serializer::new(String::from("/?"));
+            let mut query = form_urlencoded::Serializer::for_suffix(String::from("/?"), 2);
             query.append_pair("window", window.as_str());
             if !tenant.is_empty() {
                 query.append_pair("tenant_id", tenant);

@@ -12,8 +12,7 @@ async fn a_replay_is_compared_with_its_original() {
     server.llm.answers(completion("{\"a\": 1, \"b\": 2}"));
     let original =
         agent.run(&server, r#"{"ticket": 1}"#).await["execution_id"].as_str().expect("an id").to_owned();
-    let changed =
-        json!({"system_prompt": "You triage tickets.\nBe brief.", "llm_config": {"model": "gpt-4o"}});
+    let changed = json!({"system_prompt": "You triage tickets.\nBe brief."});
     server.expect(200, "PATCH", &format!("/api/v1/agents/{}", agent.id), Some(changed)).await;
     server.llm.answers(completion("{\"a\": 1, \"b\": 3}"));
     let path = format!("/api/v1/executions/{original}/replay");
@@ -31,7 +30,7 @@ async fn a_replay_is_compared_with_its_original() {
 
     let page = viewer.sees(&compare).await;
     for part in [
-        "<th scope=\"row\">Model (differs)</th><td data-label=\"First\"><strong>gpt-4o-mini</strong></td>",
+        "<th scope=\"row\">Model</th><td data-label=\"First\">gpt-4o-mini</td><td data-label=\"Second\">gpt-4o-mini</td>",
         "<th scope=\"row\">Version (differs)</th><td data-label=\"First\"><strong>1</strong></td>",
         "<th scope=\"row\">Status</th><td data-label=\"First\">success</td>",
         "Both are the same.",

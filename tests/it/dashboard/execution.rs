@@ -81,7 +81,7 @@ async fn what_waits_is_cancelled_and_what_is_held_released_or_discarded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn its_way_is_drawn_from_the_queue_to_the_delivery() {
     let (server, receiver) = (Server::start().await, Receiver::start().await);
-    let retry = json!({"max_attempts": 2, "backoff": "fixed", "initial_delay_ms": 1});
+    let retry = json!({"max_attempts": 2, "backoff": "exponential", "initial_delay_ms": 100});
     let agent = server.agent_with(json!({ "retry": retry })).await;
     receiver.answers(ResponseTemplate::new(500));
     let webhook = json!({"tenant_id": "acme", "url": receiver.url(), "events": ["execution.completed"]});
