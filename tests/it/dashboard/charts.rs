@@ -95,7 +95,7 @@ async fn they_are_those_of_the_api_whoever_looks() {
     ] {
         assert!(page.has(part), "{part}: {}", page.text);
     }
-    assert!(!page.has(&things.execution_id) && !page.has("Triage"), "{}", page.text);
+    assert!(!page.has(&things.execution_id) && !page.has(&things.agent.id), "{}", page.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
