@@ -20,6 +20,7 @@ pub mod models;
 mod query;
 mod signing_secret;
 pub mod stats;
+pub mod stream;
 pub mod tenants;
 pub mod timeline;
 pub mod trials;
