@@ -102,3 +102,32 @@ impl Store {
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_look_walks_no_table() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("news.db").display());
+        let store = Store::open(&url, 1).await.expect("opens");
+        store.migrate().await.expect("migrates");
+        let Db::Sqlite { read, .. } = &store.db else { unreachable!("a file") };
+        for (text, index) in [
+            (MADE, "sqlite_autoindex_executions_1 (execution_id>?)"),
+            (TOLD, "sqlite_autoindex_events_1 (event_id>?)"),
+            (ASKED, "sqlite_autoindex_audit_1 (audit_id>?)"),
+            (RUNNING, "executions_"),
+            (THIS, "sqlite_autoindex_executions_1 (execution_id=?)"),
+        ] {
+            let plan = sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")));
+            let steps: Vec<(i64, i64, i64, String)> = plan.fetch_all(read).await.expect("a plan");
+            let [(.., step)] = &steps[..] else { panic!("one step, nothing sorted: {steps:?}") };
+            assert!(step.contains(index), "{text}: {step}");
+        }
+        assert_eq!(store.running(1).await.expect("an answer"), []);
+    }
+}

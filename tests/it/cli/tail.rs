@@ -105,6 +105,7 @@ async fn what_is_refused_for_good_ends_it() {
     let away = User::of(&server).with("AGENTHOOK_URL", "http://127.0.0.1:9");
     assert!(away.run(&["executions", "tail"]).await.complaint(1).contains("cannot reach"));
 
+    server.agent().await;
     let key = server.key("viewer", "acme").await;
     let viewer = User::of(&server).with("AGENTHOOK_API_KEY", key["key"].as_str().expect("a key"));
     let tail = viewer.starts(&["executions", "tail"]);
