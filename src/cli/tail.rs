@@ -4,7 +4,6 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use clap::Args;
-use owo_colors::OwoColorize;
 use serde_json::Value;
 
 use super::api::{Api, Opened};
@@ -117,13 +116,7 @@ fn line(execution: &Value) -> String {
     let text = |pointer| field(execution, pointer);
     let time = ["/timing/finished_at", "/timing/started_at", "/timing/received_at"];
     let time = time.into_iter().map(text).find(|time| time != "-").unwrap_or_default();
-    let status = text("/status");
-    let padded = format!("{status:9}");
-    let status = match status.as_str() {
-        "success" => padded.green().to_string(),
-        "failed" => padded.red().to_string(),
-        _ => padded.yellow().to_string(),
-    };
+    let status = output::status(&format!("{:9}", text("/status")));
     let mut parts = vec![time, status, text("/execution_id"), text("/tenant_id")];
     if execution.pointer("/run").and_then(Value::as_i64).is_some_and(|run| run > 1) {
         parts.push(format!("run {}", text("/run")));

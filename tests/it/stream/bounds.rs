@@ -45,13 +45,16 @@ async fn so_many_streams_and_no_more() {
         let refused = server.ask("GET", path, Some(ADMIN_KEY), None).await;
         assert_eq!((refused.status, refused.header("retry-after")), (503, "2"), "{}", refused.text);
     }
-    drop(last);
+    // The end of an execution is the end of its stream.
+    server.expect(200, "POST", &format!("/api/v1/executions/{id}/cancel"), Some(json!({}))).await;
+    last.ends().await;
     eventually("a place comes free", async || (server.app.streams.count() < STREAMS).then_some(())).await;
     open.push(follow(&server, "").await);
     let id = agent.accepted("2").await;
     for stream in &mut open {
         stream.sees(&id, "queued").await;
     }
+    // Whoever vanishes is noticed by the next comments.
     drop(open);
     eventually("all are gone", async || (server.app.streams.count() == 0).then_some(())).await;
 }
