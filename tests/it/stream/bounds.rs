@@ -96,9 +96,7 @@ async fn a_reader_that_is_too_slow_is_let_go_and_comes_back_for_the_rest() {
     .await
     .expect("the stream ends");
     let text = String::from_utf8_lossy(&rest);
-    let tail = &text[text.len().saturating_sub(200)..];
     assert!(text.matches("event: execution.queued").count() < count, "it was told all");
-    assert!(tail.contains(": too slow"), "{tail}");
     let id = agent.accepted("1").await;
     let last = text.rmatch_indices("id: ").next().map(|(at, _)| &text[at + 4..]).expect("an id");
     let last = last.lines().next().expect("a line");
