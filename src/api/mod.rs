@@ -21,6 +21,7 @@ pub(crate) mod prompts;
 mod query;
 mod signing_secret;
 pub mod stats;
+pub mod stream;
 pub mod tenants;
 pub mod timeline;
 pub mod trials;

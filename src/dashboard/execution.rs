@@ -61,6 +61,11 @@ impl ExecutionPage {
         here(self.trace.execution.execution_id)
     }
 
+    /// What tells that it goes on, while it does.
+    fn live(&self) -> Option<String> {
+        (!self.trace.execution.status.is_terminal()).then(|| format!("{}/stream", self.path()))
+    }
+
     /// The version that it ran on, where that is not the present one.
     fn earlier_version(&self) -> Option<i32> {
         let (_, present) = self.agent.as_ref()?;

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use url::form_urlencoded;
 
 use super::answer::page;
 use super::filters::Filters;
@@ -43,6 +44,20 @@ impl ExecutionsPage {
     /// The agent that an example runs.
     fn example(&self) -> Option<AgentId> {
         self.agents.as_ref()?.first().map(|(id, _)| *id)
+    }
+}
+
+impl ExecutionsPage {
+    /// What tells of changes on this page. Further pages do not change, and each search has its price.
+    fn live(&self) -> Option<String> {
+        let is_first = ["cursor", "q"].iter().all(|name| self.filters.get(name).is_empty());
+        is_first.then(|| {
+            // What leaves a state is to leave a list of that state too, so only these two.
+            let fields = ["tenant_id", "agent_id"].map(|name| (name, self.filters.get(name)));
+            let asked = fields.into_iter().filter(|(_, value)| !value.is_empty());
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+            format!("/executions/stream?{query}")
+        })
     }
 }
 

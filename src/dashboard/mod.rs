@@ -16,6 +16,7 @@ pub mod executions;
 mod filters;
 mod frame;
 pub mod hits;
+pub mod live;
 mod names;
 pub mod overview;
 mod prompt;
