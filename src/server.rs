@@ -134,8 +134,9 @@ routes! {
         "/sign-in" => { get: sign_in::form, post: sign_in::sign_in };
         "/sign-out" => { post: sign_in::sign_out };
         "/executions" => { get: dashboard::executions::list };
-        // Above the ids: it is none.
+        // Above the ids: they are none.
         "/executions/stream" => { get: live::executions };
+        "/executions/compare" => { get: dashboard::compare::show };
         "/executions/{execution_id}" => { get: execution::show };
         "/executions/{execution_id}/stream" => { get: live::execution };
         "/executions/{execution_id}/cancel" => { post: execution::cancel };

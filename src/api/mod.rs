@@ -17,6 +17,7 @@ pub mod held;
 pub mod hits;
 pub mod llm_keys;
 pub mod models;
+pub(crate) mod prompts;
 mod query;
 mod signing_secret;
 pub mod stats;

@@ -22,7 +22,8 @@ macro_rules! parts {
     ($($part:literal),+ $(,)?) => { concat!($(include_str!($part), "\n"),+) };
 }
 
-const STYLES: &str = parts!["files/style.css", "files/live.css"];
+const STYLES: &str =
+    parts!["files/style.css", "files/charts.css", "files/waterfall.css", "files/diff.css", "files/live.css"];
 /// Each part adds to pages that do without it, and finds its elements by a `data-` attribute.
 const SCRIPTS: &str = parts!["files/copy.js", "files/live.js"];
 

@@ -6,7 +6,10 @@
 pub mod agents;
 mod answer;
 pub mod assets;
+mod chart;
+pub mod compare;
 pub mod delivery;
+mod diff;
 mod done;
 pub mod execution;
 pub mod executions;
@@ -16,11 +19,15 @@ pub mod hits;
 pub mod live;
 mod names;
 pub mod overview;
+mod prompt;
 mod refusal;
 mod sent;
 mod session;
 mod show;
 pub mod sign_in;
+mod told;
+mod trouble;
+mod waterfall;
 pub mod webhook;
 pub mod webhooks;
 

@@ -2,6 +2,9 @@
 
 mod agents;
 mod browser;
+mod charts;
+mod compare;
+mod execution;
 mod executions;
 mod forms;
 mod live;
