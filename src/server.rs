@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{
     agent_versions, agents, api_keys, audit, bulk, callback_secrets, deliveries, events, execution_actions,
-    executions, export, held, hits, llm_keys, models, stats, tenants, timeline, trials, webhook_actions,
-    webhook_secrets, webhooks,
+    executions, export, held, hits, llm_keys, models, stats, stream, tenants, timeline, trials,
+    webhook_actions, webhook_secrets, webhooks,
 };
 use crate::app::{App, Role, StartError};
-use crate::dashboard::{self, delivery, execution, sign_in, webhook, with_refusals_as_pages};
+use crate::dashboard::{self, delivery, execution, live, sign_in, webhook, with_refusals_as_pages};
 use crate::health;
 use crate::ingress::{self, Ingress, Intake};
 use crate::openapi;
@@ -90,7 +90,9 @@ routes! {
         // Above the ids: they are none.
         "/api/v1/executions/export" => { get: export::export };
         "/api/v1/executions/bulk" => { post: bulk::start };
+        "/api/v1/executions/stream" => { get: stream::all };
         "/api/v1/executions/{execution_id}" => { get: executions::get };
+        "/api/v1/executions/{execution_id}/stream" => { get: stream::one };
         "/api/v1/executions/{execution_id}/timeline" => { get: timeline::get };
         "/api/v1/executions/{execution_id}/cancel" => { post: execution_actions::cancel };
         "/api/v1/executions/{execution_id}/retry" => { post: execution_actions::retry };
@@ -132,7 +134,11 @@ routes! {
         "/sign-in" => { get: sign_in::form, post: sign_in::sign_in };
         "/sign-out" => { post: sign_in::sign_out };
         "/executions" => { get: dashboard::executions::list };
+        // Above the ids: they are none.
+        "/executions/compare" => { get: dashboard::compare::show };
+        "/executions/stream" => { get: live::executions };
         "/executions/{execution_id}" => { get: execution::show };
+        "/executions/{execution_id}/stream" => { get: live::execution };
         "/executions/{execution_id}/cancel" => { post: execution::cancel };
         "/executions/{execution_id}/retry" => { post: execution::retry };
         "/executions/{execution_id}/replay" => { post: execution::replay };

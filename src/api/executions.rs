@@ -53,9 +53,9 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// The newest of all.
-    pub(crate) fn newest(limit: i64) -> Self {
-        Self { limit: Some(limit), ..Self::default() }
+    /// The newest of a tenant, or of all that may be seen.
+    pub(crate) fn newest(tenant_id: Option<TenantId>, limit: i64) -> Self {
+        Self { tenant_id, limit: Some(limit), ..Self::default() }
     }
 }
 
@@ -127,7 +127,15 @@ pub(crate) async fn whole(
     ingress: &Ingress,
     execution_id: &str,
 ) -> Result<view::TraceView, ApiError> {
-    let trace = find_trace(app, caller, execution_id).await?;
+    with_mismatches(app, ingress, find_trace(app, caller, execution_id).await?).await
+}
+
+/// An execution as it is shown, and while it is held for that: where its payload does not match the schema.
+pub(crate) async fn with_mismatches(
+    app: &App,
+    ingress: &Ingress,
+    trace: Trace,
+) -> Result<view::TraceView, ApiError> {
     let mismatches = mismatches(app, ingress, &trace).await?;
     Ok(show(app, trace).with_schema_errors(mismatches))
 }
@@ -159,7 +167,7 @@ pub(crate) async fn find_trace(app: &App, caller: &Caller, execution_id: &str) -
 }
 
 /// An execution as it is shown: of its callback no more than the host.
-pub(super) fn show(app: &App, trace: Trace) -> view::TraceView {
+pub(crate) fn show(app: &App, trace: Trace) -> view::TraceView {
     let host = trace.callback.as_deref().map(|sealed| {
         let owner = SealedKind::Callback.owner(trace.execution.execution_id);
         let url: url::Url = app.cipher.open(&owner, sealed).ok()?.expose_secret().parse().ok()?;

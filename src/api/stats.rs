@@ -22,6 +22,13 @@ pub struct StatsQuery {
     agent_id: Option<AgentId>,
 }
 
+impl StatsQuery {
+    /// Of all agents of a tenant, or of all tenants.
+    pub(crate) fn of_tenant(tenant_id: Option<TenantId>, window: Window) -> Self {
+        Self { window: Some(window), tenant_id, agent_id: None }
+    }
+}
+
 /// Show how executions go
 ///
 /// Runs that ended in the window, in time buckets and together: how they ended, tokens, cost, and how long they took. They
@@ -48,12 +55,17 @@ pub async fn get(
     app: web::Data<App>,
     query: Query<StatsQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(of(&app, &caller, &query).await?))
+}
+
+/// How it goes, as it is asked for.
+pub(crate) async fn of(app: &App, caller: &Caller, query: &StatsQuery) -> Result<view::StatsView, ApiError> {
     let (window, now) = (query.window.unwrap_or_default(), app.clock.now());
-    let (sums, backlog) = match counted(&caller, &app, &query).await? {
+    let (sums, backlog) = match counted(caller, app, query).await? {
         Some(of) => (app.store.rollups(&of, window, now).await?, app.store.backlog(&of, now).await?),
         None => (Vec::new(), Backlog::default()),
     };
-    Ok(HttpResponse::Ok().json(view::stats(window, sums, backlog, now)))
+    Ok(view::stats(window, sums, backlog, now))
 }
 
 /// Whose runs are asked for; `None`: none that the caller may know of.

@@ -127,7 +127,8 @@ fn who(audit: &[AuditEntry], told: &TimelineEntry) -> Option<String> {
     Some(done.actor.name.clone())
 }
 
-fn entry(TimelineEntry { at, event, run, message, details }: TimelineEntry) -> EntryView {
+/// An entry as it is shown, but for who did it.
+pub(crate) fn entry(TimelineEntry { at, event, run, message, details }: TimelineEntry) -> EntryView {
     let TimelineDetails {
         source,
         request_id,

@@ -1,28 +1,22 @@
 //! A try of an agent: a run without a signature, or a look at what would be run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::execution_actions::tell_if_wanted;
+use super::prompts::{self, Reader};
 use super::{agents, view};
 use crate::app::{AgentEntry, App, TenantEntry};
 use crate::ingress::{self, Filtered, Ingress, Tried};
-use crate::llm::prompt;
 use crate::model::{
-    AgentId, AuditAction, ErrorCode, ExecutionError, ExecutionId, ExecutionSource, Headers, SchemaPolicy,
-    UnsignedExecution,
+    AgentId, AuditAction, ExecutionError, ExecutionId, ExecutionSource, SchemaPolicy, UnsignedExecution,
 };
-use crate::template::{self, Message};
+use crate::template::Message;
 use crate::web::{ApiError, Body, Caller, Code, to_the_end};
-
-/// Prompts that are rendered at once for rehearsals: each may take some memory.
-static RENDERINGS: Semaphore = Semaphore::const_new(2);
 
 /// The body, but for `payload`.
 #[derive(Deserialize)]
@@ -122,7 +116,9 @@ pub async fn run(
         let message = match &tried.filter {
             Filtered::NotAsked => None,
             Filtered::Wanted | Filtered::LeftOut | Filtered::Failed(_) => {
-                Some(message(&app, &entry, &payload, headers).await?)
+                let (tenant_id, version) = (tenant_id.clone(), entry.agent.version);
+                let reader = Reader { agent_id, tenant_id, version };
+                Some(prompts::message(&app, reader, payload, headers).await?)
             }
         };
         return Ok(HttpResponse::Ok().json(rehearse(&app, &entry, &tenant, tried, message)));
@@ -169,45 +165,6 @@ pub async fn run(
         execution_id,
         message: "Agent execution queued",
     }))
-}
-
-/// What the model would read, with the marker in it; or what would end the run instead.
-async fn message(
-    app: &App,
-    entry: &AgentEntry,
-    payload: &web::Bytes,
-    headers: Headers,
-) -> Result<Result<Message, ExecutionError>, ApiError> {
-    let agent = &entry.agent;
-    let version = app.agents.version(&app.store, agent.agent_id, agent.version).await?;
-    let version = version.ok_or_else(ApiError::not_found)?;
-    let failed = |message| Err(ExecutionError { code: ErrorCode::PromptFailed, message, retryable: false });
-    match &version.template {
-        None => {
-            let mut marker = 0;
-            let text = prompt::user_message(payload, || {
-                marker = prompt::random_marker();
-                marker
-            });
-            return Ok(Ok(Message { text, marker: format!("{marker:032x}") }));
-        }
-        Some(Err(fault)) => return Ok(failed(format!("the stored prompt template cannot be used: {fault}"))),
-        Some(Ok(_)) => {}
-    }
-    let unable = |_| ApiError::unavailable("the prompt cannot be rendered now; try again");
-    let turn = RENDERINGS.acquire().await.map_err(|_| unable(()))?;
-    let (agent, payload, version) = (agent.clone(), payload.clone(), Arc::clone(&version));
-    let rendered = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        let Some(Ok(template)) = &version.template else { return None };
-        let payload = template::payload(&payload);
-        Some(template.render(&payload, &headers, agent.facts(), prompt::random_marker))
-    });
-    match rendered.await {
-        Ok(Some(Ok(message))) => Ok(Ok(message)),
-        Ok(Some(Err(fault))) => Ok(failed(format!("the prompt template: {fault}"))),
-        Ok(None) | Err(_) => Err(unable(())),
-    }
 }
 
 /// What would become of a payload. Calls nothing, stores nothing.

@@ -10,6 +10,7 @@ mod platform_webhook;
 mod sealed;
 mod searches;
 mod start;
+mod streams;
 mod subscriptions;
 mod tenants;
 mod waiters;
@@ -44,6 +45,7 @@ pub use exports::{EXPORTS, Exports};
 pub use sealed::{Closed, ClosedReason, Rekeyed, Standing, count_sealed, rekey};
 pub use searches::{SEARCHES, Searches};
 pub use start::{StartError, migrate};
+pub use streams::{Follow, MISSED, Over, Place, STREAMS, Streams, Told};
 pub use subscriptions::Subscriptions;
 pub use tenants::{TenantEntry, Tenants, llm_key_owner};
 pub use waiters::{Waiter, Waiters};
@@ -110,6 +112,8 @@ pub struct App {
     pub searches: Searches,
     /// Who exports.
     pub exports: Exports,
+    /// Who follows executions while they happen.
+    pub streams: Streams,
     /// Senders that wait for the end of what they sent.
     pub waiters: Waiters,
     /// Who does something to many executions.
@@ -199,6 +203,7 @@ impl App {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
         self.waiters.let_go();
+        self.streams.let_go();
     }
 
     /// Whether new work is refused.

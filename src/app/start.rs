@@ -96,6 +96,7 @@ impl App {
         let waiters = super::Waiters::start(signal.listen_to_ends());
         Ok(Self {
             reports: Group::start(store.clone(), settings.accept_queue),
+            streams: super::Streams::new(store.clone()),
             settings,
             store,
             cipher,

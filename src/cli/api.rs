@@ -209,6 +209,33 @@ impl Api {
         Ok(Download { response, from: self.base.clone() })
     }
 
+    /// Messages that come as they happen. A refusal that is not for good is [`Opened::NotNow`].
+    pub(super) async fn follow(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        last_id: Option<&str>,
+    ) -> Result<Opened, Failure> {
+        let mut request = self.request(Method::GET, path).query(query).timeout(DOWNLOAD);
+        if let Some(id) = last_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        let response = match self.open(request).await {
+            Ok(response) => response,
+            Err(Failure::Fault(why)) => return Ok(Opened::NotNow(why)),
+            Err(other) => return Err(other),
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Opened::Stream(Download { response, from: self.base.clone() }));
+        }
+        let text = self.body(response).await?;
+        match status.is_server_error() || status.as_u16() == 429 {
+            true => Ok(Opened::NotNow(refusal(status.as_u16(), &text))),
+            false => Err(self.refused(status.as_u16(), text)),
+        }
+    }
+
     fn refused(&self, status: u16, text: String) -> Failure {
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
         match self.json && is_json {
@@ -231,6 +258,14 @@ impl Api {
             .map_err(|_| Failure::Fault(format!("{} is not agenthook: its answer is not JSON", self.base)))?;
         Ok(Answer { text, json })
     }
+}
+
+/// What came of the wish to follow something.
+pub(super) enum Opened {
+    /// It begins.
+    Stream(Download),
+    /// The server is away or has no room: why.
+    NotNow(String),
 }
 
 /// An answer that is read piece by piece.

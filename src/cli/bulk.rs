@@ -1,7 +1,6 @@
 //! `agenthook executions bulk`: one action on many executions.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use reqwest::Method;
@@ -10,13 +9,8 @@ use serde_json::{Value, json};
 use super::api::{Answer, Api};
 use super::execution_filter::{HELD_REASONS, STATUSES};
 use super::failure::Failure;
-use super::input;
+use super::{input, progress};
 use crate::model::{AgentId, ExecutionStatus, HeldReason, TenantId};
-
-/// How often it is counted what is left.
-const POLL: Duration = Duration::from_secs(1);
-/// The count stands still for so long when the job has done what it could.
-const STILL: Duration = Duration::from_secs(10);
 
 /// Do something to all executions that match
 ///
@@ -99,7 +93,10 @@ impl Bulk {
             Some(job_id) => format!("{} of {} begun, job {job_id}", self.action.as_str(), matched(answer)),
             None => "none match: there is nothing to do".to_owned(),
         })?;
-        if self.wait { self.follow(api).await } else { Ok(()) }
+        if !self.wait {
+            return Ok(());
+        }
+        progress::follow(api, async |api| Ok(matched(&self.ask(api, true).await?.json))).await
     }
 
     /// Asks whoever sits there.
@@ -113,22 +110,6 @@ impl Bulk {
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-    }
-
-    /// Counts what is left.
-    async fn follow(&self, api: &Api) -> Result<(), Failure> {
-        let (mut last, mut since) = (u64::MAX, Instant::now());
-        loop {
-            let left = matched(&self.ask(api, true).await?.json);
-            if left != last {
-                anstream::eprintln!("{left} left");
-                (last, since) = (left, Instant::now());
-            }
-            if left == 0 || since.elapsed() > STILL {
-                return Ok(());
-            }
-            tokio::time::sleep(POLL).await;
-        }
     }
 
     async fn ask(&self, api: &Api, dry_run: bool) -> Result<Answer, Failure> {

@@ -11,6 +11,7 @@ use super::export::Export;
 use super::failure::Failure;
 use super::output::field;
 use super::paging::PageArgs;
+use super::tail::Tail;
 use super::wait::WaitArgs;
 use super::{output, timeline, trace};
 use crate::model::ExecutionId;
@@ -70,6 +71,7 @@ Examples:
     },
     Bulk(Bulk),
     Export(Export),
+    Tail(Tail),
     /// Run a failed execution again, under the same id
     #[command(after_help = "Example:\n  agenthook executions retry EXECUTION_ID --wait")]
     Retry {
@@ -130,6 +132,7 @@ impl Executions {
             }
             What::Bulk(bulk) => bulk.run(&api, json).await,
             What::Export(export) => export.run(&api).await,
+            What::Tail(tail) => tail.run(&api, json).await,
             What::Retry { execution_id, wait } => {
                 let answer = act(&api, execution_id, "retry", &json!({})).await?;
                 let told = |answer: &Value| {

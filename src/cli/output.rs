@@ -6,6 +6,7 @@
 use std::io::Write;
 
 use comfy_table::{Cell, Color, Table, TableStyle};
+use owo_colors::OwoColorize;
 use serde_json::Value;
 
 use super::failure::Failure;
@@ -81,6 +82,16 @@ pub(super) fn sheet<'n>(rows: impl IntoIterator<Item = (&'n str, String)>) -> St
         .map(|(name, value)| format!("{name:width$}  {}", value.replace('\n', &format!("\n{:width$}  ", ""))))
         .collect();
     lines.join("\n")
+}
+
+/// A status in its colour, which only a terminal shows.
+pub(super) fn status(text: &str) -> String {
+    match color(text.trim_end()) {
+        Some(Color::Green) => text.green().to_string(),
+        Some(Color::Red) => text.red().to_string(),
+        Some(_) => text.yellow().to_string(),
+        None => text.to_owned(),
+    }
 }
 
 /// The words of a status that need no reading.

@@ -1,12 +1,13 @@
 //! One execution for people: what came in, what was called, what it took, what came out.
 
+use owo_colors::OwoColorize;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::api::Api;
 use super::failure::Failure;
-use super::output::{field, plain, sheet, table};
+use super::output::{self, field, plain, sheet, table};
 use super::timeline;
 
 /// Of a longer input or output only the beginning is shown; `--json` has all of it.
@@ -28,13 +29,13 @@ fn with(text: &str, reasons: Option<String>) -> String {
     let mut parts = vec![summary(&execution)];
     let attempts = execution.pointer("/attempts").and_then(Value::as_array);
     if let Some(attempts) = attempts.filter(|attempts| !attempts.is_empty()) {
-        parts.push(format!("calls\n{}", calls(attempts, execution.pointer("/error"))));
+        parts.push(format!("{}\n{}", "calls".bold(), calls(attempts, execution.pointer("/error"))));
     }
-    parts.extend(reasons.map(|reasons| format!("why\n{reasons}")));
+    parts.extend(reasons.map(|reasons| format!("{}\n{reasons}", "why".bold())));
     parts.extend(schema_errors(&execution));
-    parts.push(format!("input\n{}", shortened(&input(text))));
+    parts.push(format!("{}\n{}", "input".bold(), shortened(&input(text))));
     if let Some(output) = execution.pointer("/output").and_then(Value::as_str) {
-        parts.push(format!("output\n{}", shortened(output)));
+        parts.push(format!("{}\n{}", "output".bold(), shortened(output)));
     }
     parts.join("\n\n")
 }
@@ -44,7 +45,7 @@ fn summary(execution: &Value) -> String {
     let ms = |pointer| millis(execution.pointer(pointer));
     let mut rows = vec![
         ("execution", text("/execution_id")),
-        ("status", text("/status")),
+        ("status", output::status(&text("/status"))),
         ("agent", format!("{} (version {})", text("/agent_id"), text("/agent_version"))),
         ("tenant", text("/tenant_id")),
         ("model", format!("{} (key: {})", text("/model"), text("/key_source"))),
@@ -189,6 +190,7 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use anstream::adapter::strip_str;
     use serde_json::json;
 
     use super::*;
@@ -206,7 +208,7 @@ mod tests {
               {"number":2,"started_at":"2026-01-02T03:04:05.000Z","finished_at":"2026-01-02T03:04:05.812Z",
                "key_source":"tenant","status_code":200,"error":null,"llm_call_id":"c2","model":"m",
                "usage":{"prompt_tokens":41,"completion_tokens":12,"total_tokens":53}}]}"#;
-        insta::assert_snapshot!(of(text), @r#"
+        insta::assert_snapshot!(strip_str(&of(text)), @r#"
         execution  E
         status     success
         agent      A (version 3)
@@ -234,7 +236,7 @@ mod tests {
     fn later_runs_and_replays_say_so() {
         let text = r#"{"execution_id":"E","status":"success","run":2,"replay_of":"D","input":1,
             "attempts":[{"number":1,"run":1},{"number":2,"run":2}]}"#;
-        insta::assert_snapshot!(with(text, Some("because".to_owned())), @r"
+        insta::assert_snapshot!(strip_str(&with(text, Some("because".to_owned()))), @r"
         execution  E
         status     success
         replay of  D
@@ -264,7 +266,7 @@ mod tests {
     fn what_did_not_happen_is_a_dash() {
         let text = r#"{"execution_id":"E","status":"failed","input":1,"attempts":[],
             "error":{"code":"no_key","message":"no key"}}"#;
-        insta::assert_snapshot!(of(text), @r"
+        insta::assert_snapshot!(strip_str(&of(text)), @r"
         execution  E
         status     failed
         agent      - (version -)

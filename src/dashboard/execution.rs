@@ -8,17 +8,21 @@ use super::answer::{page, see};
 use super::done::Done;
 use super::filters::Filters;
 use super::frame::{Frame, Section};
+use super::prompt::{MARKER, Prompt};
 use super::sent::{Button, Sent};
 use super::session::SignedIn;
 use super::show::{Show, indented, pretty};
+use super::told::{Told, told};
+use super::waterfall::Waterfall;
 use crate::api::execution_actions::{By, cancel_one, replay_one, retry_one};
-use crate::api::executions::{find, find_trace, whole};
+use crate::api::executions::{find, find_trace, with_mismatches};
 use crate::api::held::{discard_one, release_one};
 use crate::api::timeline::{self, TimelineView};
 use crate::api::view::TraceView;
 use crate::app::App;
 use crate::ingress::Ingress;
-use crate::model::{ExecutionId, ExecutionStatus};
+use crate::model::{ErrorCode, ExecutionId, ExecutionStatus, TimelineEvent};
+use crate::pages::advice;
 use crate::web::ApiError;
 
 #[derive(Template)]
@@ -27,6 +31,9 @@ struct ExecutionPage {
     frame: Frame,
     trace: TraceView,
     timeline: TimelineView,
+    waterfall: Waterfall,
+    told: Vec<Told>,
+    prompt: Prompt,
     /// The agent's name and present version, unless it was deleted.
     agent: Option<(String, i32)>,
 }
@@ -54,10 +61,34 @@ impl ExecutionPage {
         here(self.trace.execution.execution_id)
     }
 
+    /// What tells that it goes on, while it does.
+    fn live(&self) -> Option<String> {
+        (!self.trace.execution.status.is_terminal()).then(|| format!("{}/stream", self.path()))
+    }
+
     /// The version that it ran on, where that is not the present one.
     fn earlier_version(&self) -> Option<i32> {
         let (_, present) = self.agent.as_ref()?;
         Some(self.trace.execution.agent_version).filter(|version| version != present)
+    }
+
+    /// What to do about an error, in one sentence.
+    fn advice(&self, code: &ErrorCode) -> String {
+        advice(ErrorCode::word(*code)).unwrap_or_default()
+    }
+
+    /// The page that holds this one against another.
+    fn comparison(&self, original: &ExecutionId, replay: &ExecutionId) -> String {
+        format!("{}/executions/compare?a={original}&b={replay}", self.frame.base)
+    }
+
+    /// Other executions of the same payload, made of this one.
+    fn replays(&self) -> Vec<ExecutionId> {
+        let entries = self.timeline.timeline.iter();
+        entries
+            .filter(|entry| entry.event == TimelineEvent::Replayed)
+            .filter_map(|entry| entry.execution_id)
+            .collect()
     }
 
     fn payload(&self) -> Option<String> {
@@ -80,13 +111,17 @@ pub async fn show(
     path: web::Path<String>,
     filters: Filters,
 ) -> Result<HttpResponse, ApiError> {
-    let trace = whole(&app, &signed_in.caller, &ingress, &path).await?;
+    let trace = find_trace(&app, &signed_in.caller, &path).await?;
+    let prompt = Prompt::of(&app, &trace).await;
+    let trace = with_mismatches(&app, &ingress, trace).await?;
     let timeline = timeline::of(&app, &signed_in.caller, &path).await?;
+    let waterfall = Waterfall::of(&timeline.timeline, app.clock.now());
+    let told = told(&timeline.timeline);
     let agent = app.agents.get(&app.store, &app.cipher, trace.execution.agent_id).await?;
     let agent = agent.map(|entry| (entry.agent.spec.name.clone(), entry.agent.version));
     let title = format!("Execution {}", trace.execution.execution_id);
     let frame = Frame::of(&app, &signed_in, Section::Executions, title).after(filters.done);
-    page(&ExecutionPage { frame, trace, timeline, agent })
+    page(&ExecutionPage { frame, trace, timeline, waterfall, told, prompt, agent })
 }
 
 /// Ends it.

@@ -54,6 +54,12 @@ impl Filters {
         self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
+    /// All that fields of this name say.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        let fields = self.fields.iter().filter(|(known, _)| known == name);
+        fields.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// Whether anything but a page's place is asked for.
     pub(super) fn is_empty(&self) -> bool {
         self.fields.iter().all(|(name, _)| name == "cursor")

@@ -6,20 +6,28 @@
 pub mod agents;
 mod answer;
 pub mod assets;
+mod chart;
+pub mod compare;
 pub mod delivery;
+mod diff;
 mod done;
 pub mod execution;
 pub mod executions;
 mod filters;
 mod frame;
 pub mod hits;
+pub mod live;
 mod names;
 pub mod overview;
+mod prompt;
 mod refusal;
 mod sent;
 mod session;
 mod show;
 pub mod sign_in;
+mod told;
+mod trouble;
+mod waterfall;
 pub mod webhook;
 pub mod webhooks;
 

@@ -163,6 +163,9 @@ pub enum HeldReason {
 }
 
 impl HeldReason {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Paused, Self::Quarantine];
+
     /// The word in rows, answers and query strings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -175,7 +178,7 @@ impl HeldReason {
     /// The other way round.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Paused, Self::Quarantine].into_iter().find(|reason| reason.as_str() == word)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 

@@ -17,6 +17,7 @@ mod hit;
 mod id;
 mod limit;
 mod llm_config;
+mod position;
 mod registration;
 mod retry;
 mod scheme;
@@ -58,6 +59,7 @@ pub use id::{
 };
 pub use limit::{MAX_CONCURRENCY, RateLimit};
 pub use llm_config::LlmConfig;
+pub use position::Position;
 pub use registration::{
     InvalidModelUri, InvalidTokenId, ModelRegistered, ModelUri, Registration, TokenId,
     is_contributor_address, model_id,

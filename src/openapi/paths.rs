@@ -52,7 +52,7 @@ const SECOND_ADDRESSES: [(&str, &str); 3] = [
         api::agents::list, api::agents::create, api::agents::get, api::agents::update, api::agents::delete,
         api::agent_versions::list, api::agent_versions::get, api::trials::run,
         api::callback_secrets::rotate, api::webhook_secrets::get, api::webhook_secrets::rotate, api::webhook_secrets::revoke,
-        api::executions::list, api::executions::get, api::export::export, api::timeline::get, api::stats::get,
+        api::executions::list, api::executions::get, api::export::export, api::stream::all, api::stream::one, api::timeline::get, api::stats::get,
         api::hits::list, api::hits::get,
         api::execution_actions::cancel, api::execution_actions::retry, api::execution_actions::replay,
         api::held::release, api::held::discard, api::bulk::start,

@@ -1,6 +1,7 @@
 //! Pages for people: each error code says what it means and what to do. The `type` of a problem document leads here.
 //! Nobody needs a key to read them.
 
+mod advice;
 mod catalog;
 mod html;
 
@@ -12,6 +13,7 @@ use actix_web::{HttpResponse, web};
 use crate::app::App;
 use crate::web::ApiError;
 
+pub use advice::advice;
 pub use catalog::{Page, pages};
 
 const STYLE: &str = include_str!("style.css");

@@ -46,6 +46,21 @@ fn list(tenant: Option<&TenantId>, before: Option<AgentId>) -> (String, Vec<Valu
     (text, wanted.values())
 }
 
+/// Names of agents, the newest first. Its limit is the place after the values.
+fn names(tenant: Option<&TenantId>) -> (String, Vec<Value>) {
+    let mut wanted = Conditions::default();
+    wanted.holds("a.deleted_at IS NULL");
+    wanted.value("a.tenant_id =", tenant.cloned().map(|id| Value::Text(id.into())));
+    let text = format!(
+        "SELECT a.agent_id, v.spec ->> 'name' FROM agents a
+        JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version{}
+        ORDER BY a.agent_id DESC LIMIT ${}",
+        wanted.text(),
+        wanted.next_place()
+    );
+    (text, wanted.values())
+}
+
 /// A page of versions, the newest first. Its limit is the place after the values.
 fn versions(agent_id: AgentId, before: Option<i32>) -> (String, Vec<Value>) {
     let mut wanted = Conditions::default();
@@ -68,6 +83,7 @@ pub(super) fn every_text() -> Vec<String> {
     let mut texts = vec![versions(agent, None).0, versions(agent, Some(1)).0];
     for tenant in [None, tenant.as_ref()] {
         texts.extend([None, Some(agent)].map(|before| list(tenant, before).0));
+        texts.push(names(tenant).0);
     }
     texts
 }
@@ -229,6 +245,20 @@ impl Store {
         self.page(versions(agent_id, before), limit).await
     }
 
+    /// Up to `limit` agents by their names, the newest first, deleted ones left out.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn agent_names(&self, tenant: Option<&TenantId>, limit: i64) -> Result<Vec<(AgentId, String)>> {
+        let (text, values) = names(tenant);
+        let rows: Vec<(Uuid, String)> =
+            on_read!(self, |conn| bind_values!(sqlx::query_as(AssertSqlSafe(text)), values)
+                .bind(limit)
+                .fetch_all(conn)
+                .await)?;
+        Ok(rows.into_iter().map(|(id, name)| (AgentId(id), name)).collect())
+    }
+
     /// What a version says, also of a deleted agent.
     ///
     /// # Errors
@@ -303,6 +333,7 @@ mod tests {
             (versions(AgentId::new(), Some(3)), "(agent_id=? AND version<?)"),
             (list(Some(&tenant), Some(AgentId::new())), "agents_of_tenant (tenant_id=? AND agent_id<?)"),
             (list(None, Some(AgentId::new())), "sqlite_autoindex_agents_1 (agent_id<?)"),
+            (names(Some(&tenant)), "agents_of_tenant (tenant_id=?)"),
         ] {
             let text = format!("EXPLAIN QUERY PLAN {}", page.0);
             let query = bind_values!(sqlx::query_as(AssertSqlSafe(text)), page.1).bind(1);

@@ -11,6 +11,7 @@ statements! {
     INSERT = "INSERT INTO api_keys (key_hash, key_id, role, tenant_id, name, hint, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_hash) DO NOTHING";
     BY_HASH = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE key_hash = $1";
+    IS_THERE = "SELECT count(*) FROM api_keys WHERE key_id = $1";
     ANY = "SELECT count(*) FROM api_keys";
     LIST = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE (key_id < $1 OR $1 IS NULL)
         ORDER BY key_id DESC LIMIT $2";
@@ -92,6 +93,18 @@ impl Store {
             .fetch_optional(conn)
             .await)?;
         row.map(ApiKey::try_from).transpose()
+    }
+
+    /// Whether there is a key of this id still.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_api_key(&self, key_id: ApiKeyId) -> Result<bool> {
+        let count = on_read!(self, |conn| sqlx::query_scalar::<_, i64>(IS_THERE)
+            .bind(key_id.0)
+            .fetch_one(conn)
+            .await)?;
+        Ok(count > 0)
     }
 
     /// Whether there is any API key at all.

@@ -26,6 +26,7 @@ mod forget;
 mod group;
 mod hits;
 mod ledger;
+mod news;
 mod relay;
 mod revocation;
 mod rotation;
@@ -59,6 +60,7 @@ pub use ledger::{
     AttemptEnd, AttemptStart, Begin, Cancellation, Claim, Claimed, End, Finish, Hold, LOCK_POSTGRES, Lease,
     Loss, Lost, Release, Retry, SUSPECT, Spent,
 };
+pub use news::{Newest, News};
 pub use revocation::Revoked;
 pub use rotation::{Rotated, Rotation};
 pub use sealed::{Resealed, Sealed, SealedId};
@@ -152,6 +154,7 @@ impl Store {
             executions::STATEMENTS,
             execution_events::STATEMENTS,
             forget::STATEMENTS,
+            news::STATEMENTS,
             revocation::STATEMENTS,
             rotation::STATEMENTS,
             sealed::STATEMENTS,
@@ -189,6 +192,7 @@ impl Store {
                 ledger::LOCK_POSTGRES,
                 ledger::CLOSE_POSTGRES,
                 ledger::END_POSTGRES,
+                news::THESE_POSTGRES,
                 stats::ADD_POSTGRES,
                 stats::SET_POSTGRES,
             ],

@@ -199,7 +199,7 @@ def main():
         [database] = Path(data).glob("*.db")
         a_day_before(database)
         watched = Watched(playwright, api.url)
-        page = watched.visitor(color_scheme="light", viewport={"width": 1200, "height": 860})
+        page = watched.visitor(color_scheme="light", viewport={"width": 1200, "height": 1000})
         sign_in(page, KEY)
         for path, name in [("/?window=24h", "overview"), (f"/executions/{shown}", "execution")]:
             page.goto(path)

@@ -23,8 +23,8 @@ with story() as (told, watched):
             assert secret not in text, f"{address} has the secret {secret}"
 
     for path in told["paths"]:
-        # What is there only to change something is refused.
-        with watched.expecting(403):
+        # What is there only to change something is refused, and what is not theirs is not there.
+        with watched.expecting(403, 404):
             page.goto(path)
         assert path == "/" or page.url.endswith(path), f"{path} is {page.url}"
         only_reads(path)

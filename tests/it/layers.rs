@@ -72,7 +72,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("dashboard", &["api", "app", "ingress", "model", "store", "web"]),
+    ("dashboard", &["api", "app", "ingress", "model", "pages", "store", "web"]),
     ("pages", &["app", "model", "web"]),
     ("health", &["app", "web"]),
     ("openapi", &["api", "app", "health", "ingress", "model", "pages", "web"]),
@@ -98,6 +98,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["signature"]),
     ("ed25519_dalek", &["signature"]),
     ("pulldown_cmark", &["pages"]),
+    ("charts_rs", &["dashboard"]),
+    ("similar", &["dashboard"]),
     ("utoipa_swagger_ui", &["openapi"]),
     ("clap", &["cli", "config"]),
 ];

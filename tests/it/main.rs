@@ -71,6 +71,7 @@ mod secrets_stay_secret;
 mod senders;
 mod signals;
 mod stats;
+mod stream;
 mod takeover;
 mod teamwork;
 mod templates;

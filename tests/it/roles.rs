@@ -60,6 +60,8 @@ fn rights() -> Vec<(&'static str, &'static str, Least, Value)> {
         ("post", "/api/v1/executions/{execution_id}/release", Operator, json!({})),
         ("post", "/api/v1/executions/{execution_id}/discard", Operator, json!({})),
         ("get", "/api/v1/executions/export", Viewer, Value::Null),
+        ("get", "/api/v1/executions/stream", Viewer, Value::Null),
+        ("get", "/api/v1/executions/{execution_id}/stream", Viewer, Value::Null),
         ("get", "/api/v1/stats", Viewer, Value::Null),
         ("get", "/api/v1/agents/{agent_id}/hits", Viewer, Value::Null),
         ("get", "/api/v1/hits/{hit_id}", Viewer, Value::Null),

@@ -27,8 +27,8 @@ pub use event::{EventDetailView, EventTypeListView, EventView, event, event_deta
 pub use execution::{ExecutionView, ExportView, TraceView, execution, exported, trace};
 pub use hit::{HitDetailView, HitPage, hit, hit_counts, hit_detail};
 pub use model::{NotifiedView, RegisteredView, notified, registered};
-pub use rehearsal::{Rehearsal, RehearsalView, failed, rehearsal};
-pub use stats::{StatsView, stats};
+pub use rehearsal::{PromptView, Rehearsal, RehearsalView, failed, prompt, rehearsal};
+pub use stats::{BucketView, StatsView, SumView, stats};
 pub use tenant::{TenantView, tenant, tenant_warned};
 pub use webhook::{RotatedCallbackSecretView, RotatedSigningSecretView, ShownOnce, WebhookView, webhook};
 pub use webhook_secret::{RotatedView, SecretList, SecretView, rotated, secret};

@@ -83,17 +83,17 @@ struct SchemaView {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DryRunPrompt)]
-struct PromptView {
-    messages: Vec<MessageView>,
-    marker: String,
+pub struct PromptView {
+    pub messages: Vec<MessageView>,
+    pub marker: String,
     note: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DryRunMessage)]
-struct MessageView {
-    role: &'static str,
-    content: String,
+pub struct MessageView {
+    pub role: &'static str,
+    pub content: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -146,14 +146,7 @@ pub fn rehearsal(found: Rehearsal<'_>) -> RehearsalView {
             valid: is_json.then_some(fault.is_none()),
             errors: fault.map(ApiError::into_errors).unwrap_or_default(),
         },
-        prompt: message.map(|Message { text, marker }| PromptView {
-            messages: llm::messages(&spec.system_prompt, &text)
-                .into_iter()
-                .map(|message| MessageView { role: message.role, content: message.content.to_owned() })
-                .collect(),
-            marker,
-            note: "the marker around the payload is drawn at random for each run; all else is sent as it stands here",
-        }),
+        prompt: message.map(|message| prompt(&spec.system_prompt, message)),
         model: spec.llm_config.model.clone(),
         key_source: match &pays {
             Ok(KeySource::Tenant) => "tenant",
@@ -161,6 +154,18 @@ pub fn rehearsal(found: Rehearsal<'_>) -> RehearsalView {
             Err(_) => "none",
         },
         error: pays.err().map(|error| ErrorView { code: error.code, message: error.message }),
+    }
+}
+
+/// What is sent of a system prompt and a user message.
+pub fn prompt(system_prompt: &str, Message { text, marker }: Message) -> PromptView {
+    PromptView {
+        messages: llm::messages(system_prompt, &text)
+            .into_iter()
+            .map(|message| MessageView { role: message.role, content: message.content.to_owned() })
+            .collect(),
+        marker,
+        note: "the marker around the payload is drawn at random for each run; all else is sent as it stands here",
     }
 }
 

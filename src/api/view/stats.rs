@@ -11,87 +11,87 @@ use crate::store::Backlog;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub struct StatsView {
-    window: Window,
+    pub window: Window,
     /// Where the first bucket begins.
-    from: Stamp,
+    pub from: Stamp,
     /// Where the last one ends: it is that of this moment, and has not ended yet.
-    to: Stamp,
+    pub to: Stamp,
     /// How long each bucket is, in s: 60 of a minute, 96 of a quarter of an hour, 84 of two hours, 60 of twelve.
     #[schema(minimum = 60)]
-    bucket_seconds: i64,
+    pub bucket_seconds: i64,
     /// All buckets together.
-    totals: SumView,
+    pub totals: SumView,
     /// The oldest first, those in which nothing ended too.
-    buckets: Vec<BucketView>,
-    queue: QueueView,
+    pub buckets: Vec<BucketView>,
+    pub queue: QueueView,
 }
 
 /// What the runs that ended in some time took together. A run that was asked for again (retry) counts once more.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StatsSum)]
-struct SumView {
+pub struct SumView {
     #[schema(minimum = 0)]
-    success: i64,
+    pub success: i64,
     #[schema(minimum = 0)]
-    failed: i64,
+    pub failed: i64,
     #[schema(minimum = 0)]
-    cancelled: i64,
+    pub cancelled: i64,
     /// The share of `success` in `success` and `failed`; `null` where there is neither.
     #[schema(required, minimum = 0, maximum = 1)]
-    success_rate: Option<f64>,
+    pub success_rate: Option<f64>,
     #[schema(minimum = 0)]
-    prompt_tokens: i64,
+    pub prompt_tokens: i64,
     #[schema(minimum = 0)]
-    completion_tokens: i64,
+    pub completion_tokens: i64,
     /// `null` if the cost of any run is unknown, as it is of an execution.
     #[schema(required, minimum = 0)]
-    cost_usd: Option<f64>,
+    pub cost_usd: Option<f64>,
     /// Of the runs whose cost is known.
     #[schema(minimum = 0)]
-    known_cost_usd: f64,
+    pub known_cost_usd: f64,
     /// Runs whose cost is not.
     #[schema(minimum = 0)]
-    unknown_costs: i64,
-    latency_ms: LatencyView,
+    pub unknown_costs: i64,
+    pub latency_ms: LatencyView,
 }
 
 /// `total_ms` of the runs that succeeded or failed. Each is right to 4.5 % and half a millisecond; `null` where there is no
 /// such run.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StatsLatency)]
-struct LatencyView {
+pub struct LatencyView {
     #[schema(required, minimum = 0)]
-    p50: Option<i64>,
+    pub p50: Option<i64>,
     #[schema(required, minimum = 0)]
-    p95: Option<i64>,
+    pub p95: Option<i64>,
     #[schema(required, minimum = 0)]
-    p99: Option<i64>,
+    pub p99: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = StatsBucket)]
-struct BucketView {
+pub struct BucketView {
     /// Its beginning.
-    at: Stamp,
+    pub at: Stamp,
     #[serde(flatten)]
-    sum: SumView,
+    pub sum: SumView,
 }
 
 /// What has not ended at this moment. Each number is counted as far as 10,000, which then means: so many or more.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StatsQueue)]
-struct QueueView {
+pub struct QueueView {
     /// Executions that are queued, those that wait for another try too.
     #[schema(minimum = 0, maximum = 10_000)]
-    depth: i64,
+    pub depth: i64,
     /// For how long the oldest of them has been due; `null` if none is.
     #[schema(required, minimum = 0)]
-    oldest_waiting_ms: Option<i64>,
+    pub oldest_waiting_ms: Option<i64>,
     #[schema(minimum = 0, maximum = 10_000)]
-    running: i64,
+    pub running: i64,
     /// Executions that wait for a person. Of an agent: among 10,000 of its tenant's.
     #[schema(minimum = 0, maximum = 10_000)]
-    held: i64,
+    pub held: i64,
 }
 
 /// The buckets of a window; `sums` are those in which something ended, in the order of time.

@@ -10,11 +10,11 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::api::{Answer, ApiArgs};
+use super::api::{Answer, Api, ApiArgs};
 use super::failure::Failure;
-use super::input;
 use super::output::field;
 use super::paging::PageArgs;
+use super::{input, progress};
 use crate::model::{DeliveryId, DeliveryStatus, EventType, TenantId, WebhookId};
 use fields::Fields;
 
@@ -130,6 +130,9 @@ Examples:
         /// And before this time [default: now]
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
+        /// Show how many deliveries of this webhook have not succeeded yet, until all have or their number stands still
+        #[arg(long)]
+        wait: bool,
     },
 }
 
@@ -197,7 +200,7 @@ impl Webhooks {
                     post(webhook_id, &["deliveries", &delivery_id.to_string(), "retry"], json!({})).await?;
                 answer.show(json, |_| format!("delivery {delivery_id} is sent once more"))
             }
-            What::Recover { webhook_id, since, until } => {
+            What::Recover { webhook_id, since, until, wait } => {
                 let body = match until {
                     Some(until) => json!({ "since": since, "until": until }),
                     None => json!({ "since": since }),
@@ -208,10 +211,25 @@ impl Webhooks {
                         format!("nothing has failed since {since}")
                     }
                     matched => format!("{matched} deliveries that failed since {since} are sent once more"),
-                })
+                })?;
+                if !wait {
+                    return Ok(());
+                }
+                progress::follow(&api, async |api| outstanding(api, webhook_id).await).await
             }
         }
     }
+}
+
+/// Deliveries that have not succeeded yet.
+async fn outstanding(api: &Api, webhook_id: WebhookId) -> Result<u64, Failure> {
+    let mut count = 0;
+    for status in ["pending", "failed", "exhausted"] {
+        let query = [("status", status.to_owned()), ("limit", "1".to_owned())];
+        let page = api.get(&["webhooks", &webhook_id.to_string(), "deliveries"], &query).await?;
+        count += page.json["total"].as_u64().unwrap_or_default();
+    }
+    Ok(count)
 }
 
 /// A webhook; what its owner should know goes to stderr.

@@ -55,3 +55,25 @@ async fn all_executions_as_a_file() {
     user.run(&csv).await.complaint(1);
     assert!(!file.with_extension("csv.part").exists(), "nothing is left behind");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_long_work_is_said() {
+    let server = Server::without_worker().await;
+    let user = User::of(&server);
+    let agent = server.agent().await;
+    for n in 0..3 {
+        agent.accepted(n.to_string()).await;
+    }
+    let bulk =
+        ["executions", "bulk", "cancel", "--agent", &agent.id, "--status", "queued", "--yes", "--wait"];
+    let cancelled = user.run(&bulk).await;
+    assert!(cancelled.out.contains("cancel of 3 begun"), "{cancelled:?}");
+    assert_eq!(cancelled.err.lines().last(), Some("0 left"), "{cancelled:?}");
+    let webhook =
+        serde_json::json!({"tenant_id": "acme", "url": "http://127.0.0.1:9/", "events": ["custom.*"]});
+    let webhook = server.expect(201, "POST", "/api/v1/webhooks", Some(webhook)).await;
+    let webhook_id = webhook["webhook_id"].as_str().expect("an id");
+    let recover = ["webhooks", "recover", webhook_id, "--since", "2026-01-01T00:00:00Z", "--wait"];
+    let recovered = user.run(&recover).await;
+    assert_eq!((recovered.code, recovered.err.lines().last()), (0, Some("0 left")), "{recovered:?}");
+}

@@ -9,6 +9,7 @@ mod models;
 mod operation;
 mod schemes;
 mod signatures;
+mod tail;
 mod webhooks;
 
 /// A published vector: base64 of 32 bytes, and a ticket.

@@ -1,9 +1,9 @@
-//! Executions: found, read, and mended by buttons.
+//! Executions: found.
 
 use serde_json::json;
 
-use super::{Browser, Things};
-use crate::harness::{ADMIN_KEY, Server, completion};
+use super::Browser;
+use crate::harness::{ADMIN_KEY, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_are_filtered_and_paged() {
@@ -38,6 +38,8 @@ async fn they_are_filtered_and_paged() {
         ("tenant_id=nobody", 0),
         (&format!("agent_id={}", other.id), 1),
         ("q=needle", 1),
+        ("held_reason=paused", 0),
+        (&format!("agent_id={}&status=success&tenant_id=other", other.id), 1),
         ("from=2020-01-01T00%3A00&to=2020-01-02T00%3A00", 0),
         ("from=2020-01-01T00%3A00&tenant_id=other", 1),
     ] {
@@ -47,75 +49,59 @@ async fn they_are_filtered_and_paged() {
     }
     let page = browser.sees("/executions?from=2020-01-01T00%3A00").await;
     assert!(page.has("value=\"2020-01-01T00:00\""), "{}", page.text);
+    let page = browser.sees("/executions?q=needle").await;
+    assert!(page.has("53 executions were searched."), "{}", page.text);
+    assert_eq!(browser.get("/executions?held_reason=paused&status=failed").await.status, 422);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_is_read_retried_and_replayed() {
-    let server = Server::start().await;
-    let things = Things::on(&server).await;
-    let browser = Browser::signed_in(&server, &server.api_key("operator", "acme").await).await;
-    let path = things.path("/executions/{execution_id}");
-    let page = browser.sees(&path).await;
-    for part in [
-        ">failed</span>",
-        "href=\"/errors/llm_bad_request\"",
-        "{\n  &#34;ticket&#34;: 1\n}",
-        "<strong>received</strong>: a webhook of 13 bytes was accepted",
-        "href=\"/agents/",
-        "There is none.",
-    ] {
-        assert!(page.has(part), "{part}: {}", page.text);
-    }
-    server.llm.answers(completion("{\"triaged\":true}"));
-    let retried = browser.press(&page, &format!("{path}/retry")).await;
-    assert_eq!((retried.status, retried.header("location")), (303, format!("{path}?done=retried").as_str()));
-    assert!(browser.sees(retried.header("location")).await.has("queued for another run"));
-    server.sees(&things.execution_id, "succeeds", |trace| trace["status"] == "success").await;
-    let page = browser.sees(&path).await;
-    for part in
-        ["{\n  &#34;triaged&#34;: true\n}", "$0.0000133", "53: 41 in (0 cached)", "(by operator of acme)"]
-    {
-        assert!(page.has(part), "{part}: {}", page.text);
-    }
-    assert!(!page.has(&format!("action=\"{path}/retry\"")), "it has not failed any more");
-    let csrf = browser.csrf().await;
-    let late = browser.post(&format!("{path}/retry"), &[("csrf", &csrf)]).await;
-    assert_eq!(late.status, 409);
-    assert!(late.has("replay it instead") && late.has(&format!("href=\"{path}\"")), "{}", late.text);
-
-    let agent = format!("/api/v1/agents/{}", things.agent.id);
-    server.expect(200, "PATCH", &agent, Some(json!({"name": "Renamed"}))).await;
-    let page = browser.sees(&path).await;
-    assert!(page.has("Replay on version 2 (the present one)") && page.has("Replay on version 1 (the same)"));
-    for (fields, version) in [(&[][..], 2), (&[("agent_version", "1")], 1)] {
-        let fields: Vec<_> = fields.iter().copied().chain([("csrf", csrf.as_str())]).collect();
-        let replayed = browser.post(&format!("{path}/replay"), &fields).await;
-        let page = browser.sees(replayed.header("location")).await;
-        assert!(page.has("This is the new execution"), "{}", page.text);
-        assert!(page.has(&format!("replay of <a href=\"{path}\">")), "{}", page.text);
-        let id =
-            replayed.header("location")["/executions/".len()..].split('?').next().expect("an id").to_owned();
-        assert_eq!(server.trace(&id).await["agent_version"], version);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_waits_is_cancelled_and_what_is_held_released_or_discarded() {
+async fn agents_are_chosen_by_name_while_they_are_few() {
     let server = Server::without_worker().await;
-    let hold = json!({"trigger": {"type": "webhook", "when_paused": "hold"}});
-    let agent = server.agent_with(hold).await;
-    let browser = Browser::signed_in(&server, ADMIN_KEY).await;
-    let path = format!("/executions/{}", agent.accepted("1").await);
-    let cancelled = browser.press(&browser.sees(&path).await, &format!("{path}/cancel")).await;
-    let page = browser.sees(cancelled.header("location")).await;
-    assert!(page.has("The execution is cancelled.") && page.has(">cancelled</span>"), "{}", page.text);
-    let paused = Some(json!({"status": "paused"}));
-    server.expect(200, "PATCH", &format!("/api/v1/agents/{}", agent.id), paused).await;
-    for (payload, action, status) in [("2", "release", "queued"), ("3", "discard", "cancelled")] {
-        let path = format!("/executions/{}", agent.accepted(payload).await);
-        let page = browser.sees(&path).await;
-        assert!(page.has("(held: paused)"), "{}", page.text);
-        let done = browser.press(&page, &format!("{path}/{action}")).await;
-        assert!(browser.sees(done.header("location")).await.has(&format!(">{status}</span>")));
+    let agent = server.agent_with(json!({"name": "Zebra"})).await;
+    server.agent_with(json!({"tenant_id": "other", "name": "Another"})).await;
+    let admin = Browser::signed_in(&server, ADMIN_KEY).await;
+    let operator = Browser::signed_in(&server, &server.api_key("operator", "acme").await).await;
+    let option = format!("<option value=\"{}\">Zebra</option>", agent.id);
+    let page = admin.sees("/executions").await;
+    assert!(page.has(&option) && page.has(">Another</option>"), "{}", page.text);
+    for page in [admin.sees("/executions?tenant_id=acme").await, operator.sees("/executions").await] {
+        assert!(page.has(&option) && !page.has("Another"), "{}", page.text);
     }
+    let page = operator.sees(&format!("/executions?agent_id={}", agent.id)).await;
+    assert!(page.has(&format!("<option value=\"{}\" selected>Zebra</option>", agent.id)), "{}", page.text);
+    let gone = "01a20174-af9d-764c-ac07-00a385c2f011";
+    let page = operator.sees(&format!("/executions?agent_id={gone}")).await;
+    assert!(page.has(&format!("<option value=\"{gone}\" selected>{gone}</option>")), "{}", page.text);
+    for n in 0..50 {
+        server.agent_with(json!({"name": format!("Agent {n}")})).await;
+    }
+    let page = operator.sees(&format!("/executions?agent_id={}", agent.id)).await;
+    assert!(
+        page.has(&format!("<input id=\"agent_id\" name=\"agent_id\" value=\"{}\">", agent.id)),
+        "{}",
+        page.text
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_list_says_what_to_do() {
+    let server = Server::start().await;
+    server.tenant(json!({"tenant_id": "acme"})).await;
+    let key = server.api_key("operator", "acme").await;
+    let operator = Browser::signed_in(&server, &key).await;
+    let viewer = Browser::signed_in(&server, &server.api_key("viewer", "acme").await).await;
+    let page = operator.sees("/executions").await;
+    assert!(page.has("It takes an agent") && !page.has("curl"), "{}", page.text);
+    let agent = server.agent().await;
+    let page = operator.sees("/executions").await;
+    let path = format!("/api/v1/agents/{}/test", agent.id);
+    assert!(page.has("curl -X POST http") && page.has(&path), "{}", page.text);
+    let page = viewer.sees("/executions").await;
+    assert!(page.has("None yet") && !page.has("curl"), "{}", page.text);
+    // What it says works.
+    let body = json!({"payload": {"ticket_id": "TKT-123"}}).to_string();
+    assert_eq!(server.ask("POST", &path, Some(&key), Some(body)).await.status, 202);
+    assert!(operator.sees("/executions").await.has("data-label=\"Execution\""));
+    let none = operator.sees("/executions?status=held").await;
+    assert!(none.has("None matches") && !none.has("curl"), "{}", none.text);
 }

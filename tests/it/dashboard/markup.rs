@@ -46,7 +46,10 @@ async fn nothing_that_is_shown_is_markup() {
         ("/executions", 2),
         // The key's name, the field and the finds.
         (&format!("/executions?{query}"), 3),
-        (&format!("/executions/{done}"), 3),
+        // With the prompt.
+        (&format!("/executions/{done}"), 5),
+        (&format!("/executions/compare?a={done}&b={}", json_output.as_str().expect("an id")), 4),
+        (&format!("/executions/compare?{}", query.replace("q=", "a=")), 2),
         ("/agents", 3),
         (&format!("/agents/{}", agent.id), 5),
         (&format!("/hits/{refused}"), 3),

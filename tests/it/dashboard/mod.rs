@@ -2,8 +2,12 @@
 
 mod agents;
 mod browser;
+mod charts;
+mod compare;
+mod execution;
 mod executions;
 mod forms;
+mod live;
 mod markup;
 mod overview;
 mod roles;
@@ -67,11 +71,12 @@ pub async fn failed_delivery(server: &Server, receiver: &Receiver, fields: Value
     (webhook_id.clone(), failed.await)
 }
 
-/// The addresses of pages that one looks at when one is signed in, and those of buttons.
+/// The addresses of pages that one looks at when one is signed in, and those of buttons. Streams are no pages (`live`).
 pub fn routes(method: &str) -> Vec<&'static str> {
     let open = ["/assets/{file}", "/sign-in"];
-    let routes =
-        PAGE_ROUTES.iter().filter(|(path, methods)| methods.contains(&method) && !open.contains(path));
+    let routes = PAGE_ROUTES.iter().filter(|(path, methods)| {
+        methods.contains(&method) && !open.contains(path) && !path.ends_with("/stream")
+    });
     routes.map(|(path, _)| *path).collect()
 }
 

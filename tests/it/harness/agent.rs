@@ -25,9 +25,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) async fn of(answer: reqwest::Response) -> Self {
+    pub(super) async fn of(mut answer: reqwest::Response) -> Self {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let text = answer.text().await.expect("a whole answer");
+        let is_endless = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let text = match is_endless {
+            // Its beginning; `Following` reads on.
+            true => {
+                let piece = answer.chunk().await.expect("it begins").unwrap_or_default();
+                String::from_utf8_lossy(&piece).into_owned()
+            }
+            false => answer.text().await.expect("a whole answer"),
+        };
         Self { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
     }
 

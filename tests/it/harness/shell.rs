@@ -79,6 +79,14 @@ impl User {
         self.finish(command, b"").await
     }
 
+    /// Starts `agenthook` with these arguments, and leaves it at it. It dies with its handle.
+    pub fn starts(&self, args: &[&str]) -> tokio::process::Child {
+        let mut command = Command::new(BIN);
+        command.args(args).env_clear().envs(self.vars.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.spawn().expect("it starts")
+    }
+
     async fn finish(&self, mut command: Command, input: &[u8]) -> Run {
         command.env_clear().envs(self.vars.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
