@@ -91,7 +91,9 @@ pub(super) fn charts(stats: &StatsView) -> Vec<Chart> {
         Line::of("in", CALM, buckets, |bucket| count(bucket.sum.prompt_tokens)),
         Line::of("out", WAIT, buckets, |bucket| count(bucket.sum.completion_tokens)),
     ];
-    let cost = vec![Line::of("known cost", CALM, buckets, |bucket| Some(bucket.sum.known_cost_usd))];
+    let (money, per_usd) = money(buckets);
+    let cost =
+        vec![Line::of("known cost", CALM, buckets, |bucket| Some(bucket.sum.known_cost_usd * per_usd))];
     let percentile = |value: &Option<i64>| value.as_ref().map_or_else(|| "none".to_owned(), took);
     let chart = |id, title, summary, (legend, svg)| Chart { id, title, summary, legend, svg };
     vec![
@@ -124,7 +126,7 @@ pub(super) fn charts(stats: &StatsView) -> Vec<Chart> {
             format!("{} in, {} out", totals.prompt_tokens, totals.completion_tokens),
             draw(tokens, Form::Bars),
         ),
-        chart("cost", format!("Cost in $ per {each}"), cost_of(totals), draw(cost, Form::Bars)),
+        chart("cost", format!("Cost in {money} per {each}"), cost_of(totals), draw(cost, Form::Bars)),
     ]
 }
 
@@ -153,6 +155,15 @@ fn unit(buckets: &[BucketView]) -> (&'static str, f64) {
         ..10_000 => ("ms", 1.0),
         10_000..600_000 => ("s", 1000.0),
         _ => ("min", 60_000.0),
+    }
+}
+
+/// What the highest cost is said in, and how many of them a dollar is: an axis has no steps of less than a tenth.
+fn money(buckets: &[BucketView]) -> (&'static str, f64) {
+    match buckets.iter().map(|bucket| bucket.sum.known_cost_usd).fold(0.0, f64::max) {
+        0.0 | 1.0.. => ("$", 1.0),
+        0.01..1.0 => ("cents", 100.0),
+        _ => ("millionths of a $", 1_000_000.0),
     }
 }
 
