@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
@@ -15,9 +15,10 @@ use crate::app::{AgentEntry, App, TenantEntry};
 use crate::ingress::{self, Filtered, Ingress, Tried};
 use crate::llm::prompt;
 use crate::model::{
-    AgentId, AuditAction, ErrorCode, ExecutionError, ExecutionId, ExecutionSource, Headers, SchemaPolicy,
-    UnsignedExecution,
+    Agent, AgentId, AuditAction, ErrorCode, ExecutionError, ExecutionId, ExecutionSource, Headers,
+    SchemaPolicy, UnsignedExecution,
 };
+use crate::schema;
 use crate::template::{self, Message};
 use crate::web::{ApiError, Body, Caller, Code, to_the_end};
 
@@ -105,7 +106,39 @@ pub async fn run(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let agent_id = agents::find(&app, &caller, &path).await?.agent_id;
+    Ok(match try_out(&caller, &app, &ingress, &path, body).await? {
+        Trial::DryRun(rehearsal) => HttpResponse::Ok().json(rehearsal),
+        Trial::Ignored(error) => {
+            HttpResponse::Ok().json(IgnoredView { status: "ignored", reason: "filter", error })
+        }
+        Trial::Queued(execution_id) => HttpResponse::Accepted().json(QueuedView {
+            status: "queued",
+            execution_id,
+            message: "Agent execution queued",
+        }),
+    })
+}
+
+/// What has come of a try.
+#[allow(clippy::large_enum_variant, reason = "there is one of it at a time")]
+pub(crate) enum Trial {
+    /// What would be done.
+    DryRun(view::RehearsalView),
+    /// The filter leaves it out, or cannot be evaluated, and why.
+    Ignored(Option<String>),
+    /// It will run.
+    Queued(ExecutionId),
+}
+
+/// Tries an agent.
+pub(crate) async fn try_out(
+    caller: &Caller,
+    app: &web::Data<App>,
+    ingress: &Ingress,
+    agent_id: &str,
+    body: Body,
+) -> Result<Trial, ApiError> {
+    let agent_id = agents::find(app, caller, agent_id).await?.agent_id;
     let writer = caller.writer()?;
     let (payload, Rest { dry_run, headers }) = body.split("payload")?;
     let headers = Ingress::headers(headers)?;
@@ -122,10 +155,10 @@ pub async fn run(
         let message = match &tried.filter {
             Filtered::NotAsked => None,
             Filtered::Wanted | Filtered::LeftOut | Filtered::Failed(_) => {
-                Some(message(&app, &entry, &payload, headers).await?)
+                Some(message(app, &entry, &payload, headers).await?)
             }
         };
-        return Ok(HttpResponse::Ok().json(rehearse(&app, &entry, &tenant, tried, message)));
+        return Ok(Trial::DryRun(rehearse(app, &entry, &tenant, tried, message)));
     }
     let agent = ingress::active(&entry.agent)?;
     let Tried { filter, fault } = ingress.try_out(&payload, &headers, &entry).await?;
@@ -133,8 +166,7 @@ pub async fn run(
         return Err(fault);
     }
     if let Filtered::LeftOut | Filtered::Failed(_) = filter {
-        let (status, reason, error) = ("ignored", "filter", view::failed(&filter));
-        return Ok(HttpResponse::Ok().json(IgnoredView { status, reason, error }));
+        return Ok(Trial::Ignored(view::failed(&filter)));
     }
     let (execution_id, now) = (ExecutionId::new(), app.clock.now());
     let log = writer.does(AuditAction::AgentTested, agent_id, now).of(&agent.tenant_id);
@@ -152,7 +184,7 @@ pub async fn run(
         received_at: now,
         event: None,
     };
-    tell_if_wanted(&app, &mut execution).await?;
+    tell_if_wanted(app, &mut execution).await?;
     let stored = to_the_end({
         let app = app.clone();
         async move {
@@ -164,11 +196,13 @@ pub async fn run(
     });
     stored.await??;
     tracing::info!(%agent_id, %execution_id, "agent tested");
-    Ok(HttpResponse::Accepted().json(QueuedView {
-        status: "queued",
-        execution_id,
-        message: "Agent execution queued",
-    }))
+    Ok(Trial::Queued(execution_id))
+}
+
+/// A payload that the agent takes, as far as its schema says.
+pub(crate) fn example_payload(agent: &Agent) -> Result<Value, &'static str> {
+    let schema = agent.spec.trigger.as_ref().and_then(|trigger| trigger.payload_schema.as_ref());
+    schema.map_or_else(|| Ok(json!({"example": true})), schema::example)
 }
 
 /// What the model would read, with the marker in it; or what would end the run instead.

@@ -22,9 +22,9 @@ macro_rules! parts {
     ($($part:literal),+ $(,)?) => { concat!($(include_str!($part), "\n"),+) };
 }
 
-const STYLES: &str = parts!["files/style.css"];
+const STYLES: &str = parts!["files/style.css", "files/agents.css"];
 /// Each part adds to pages that do without it, and finds its elements by a `data-` attribute.
-const SCRIPTS: &str = parts!["files/copy.js"];
+const SCRIPTS: &str = parts!["files/copy.js", "files/check.js"];
 
 pub(super) static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("style", "css", "text/css; charset=utf-8", STYLES));
