@@ -21,6 +21,7 @@ mod sent;
 mod session;
 mod show;
 pub mod sign_in;
+mod version_diff;
 pub mod webhook;
 pub mod webhooks;
 

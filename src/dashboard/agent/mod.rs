@@ -9,7 +9,6 @@ mod shown_once;
 mod snippets;
 pub mod status;
 pub mod trial;
-mod version_diff;
 pub mod versions;
 
 pub(super) use mending::Mending;

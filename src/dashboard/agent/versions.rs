@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::form::changes;
 use super::here;
 use super::shown_once::saved;
-use super::version_diff::{Line, lines};
 use crate::api::view::AgentView;
 use crate::api::{agent_versions, agents};
 use crate::app::App;
@@ -19,6 +18,7 @@ use crate::dashboard::frame::{Frame, Section};
 use crate::dashboard::sent::Sent;
 use crate::dashboard::session::SignedIn;
 use crate::dashboard::show::Show;
+use crate::dashboard::version_diff::{Line, lines};
 use crate::model::{Agent, AgentSpec};
 use crate::web::{ApiError, Body, Code, IfMatch};
 
