@@ -17,7 +17,7 @@ use crate::api::{
     webhook_actions, webhook_secrets, webhooks,
 };
 use crate::app::{App, Role, StartError};
-use crate::dashboard::{self, delivery, execution, live, sign_in, webhook, with_refusals_as_pages};
+use crate::dashboard::{self, agent, delivery, execution, live, sign_in, webhook, with_refusals_as_pages};
 use crate::health;
 use crate::ingress::{self, Ingress, Intake};
 use crate::openapi;
@@ -145,7 +145,19 @@ routes! {
         "/executions/{execution_id}/release" => { post: execution::release };
         "/executions/{execution_id}/discard" => { post: execution::discard };
         "/agents" => { get: dashboard::agents::list };
+        // Above the ids: they are none.
+        "/agents/new" => { get: agent::edit::new, post: agent::edit::create };
+        "/agents/check" => { post: agent::check::check };
         "/agents/{agent_id}" => { get: dashboard::agents::show };
+        "/agents/{agent_id}/edit" => { get: agent::edit::edit, post: agent::edit::update };
+        "/agents/{agent_id}/status" => { post: agent::status::set };
+        "/agents/{agent_id}/test" => { get: agent::trial::form, post: agent::trial::run };
+        "/agents/{agent_id}/secrets/show" => { post: agent::secrets::show };
+        "/agents/{agent_id}/secrets/rotate" => { post: agent::secrets::rotate };
+        "/agents/{agent_id}/secrets/{secret_id}/revoke" => { post: agent::secrets::revoke };
+        "/agents/{agent_id}/versions" => { get: agent::versions::list };
+        "/agents/{agent_id}/versions/{version}" => { get: agent::versions::show };
+        "/agents/{agent_id}/versions/{version}/restore" => { post: agent::versions::restore };
         "/hits/{hit_id}" => { get: dashboard::hits::show };
         "/webhooks" => { get: dashboard::webhooks::list };
         "/webhooks/{webhook_id}" => { get: webhook::show };

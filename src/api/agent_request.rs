@@ -39,19 +39,34 @@ pub(super) fn spec(fields: Map<String, Value>) -> Result<AgentSpec, ApiError> {
         scheme(trigger)?;
     }
     if let Some(schema) = spec.trigger.as_ref().and_then(|trigger| trigger.payload_schema.as_ref()) {
-        PayloadSchema::compile(schema).map_err(|fault| {
-            let pointer = format!("/trigger/payload_schema{}", fault.pointer);
-            ApiError::new(Code::InvalidSchema, format!("{pointer}: {}", fault.message))
-                .with_errors([FieldError { pointer, message: fault.message }])
-        })?;
+        check_schema(schema)?;
     }
     if let Some(trigger) = &spec.trigger {
-        let filter = trigger.filter.as_deref().map(|text| Filter::compile(text, Names::Hook)).transpose();
-        filter.map_err(|fault| unusable(Code::InvalidFilter, "/trigger/filter", fault))?;
-        let template = trigger.prompt_template.as_deref().map(Template::compile).transpose();
-        template.map_err(|fault| unusable(Code::InvalidTemplate, "/trigger/prompt_template", fault))?;
+        trigger.filter.as_deref().map(check_filter).transpose()?;
+        trigger.prompt_template.as_deref().map(check_template).transpose()?;
     }
     Ok(spec)
+}
+
+/// Whether payloads can be checked against this schema.
+pub(crate) fn check_schema(schema: &Value) -> Result<(), ApiError> {
+    PayloadSchema::compile(schema).map(drop).map_err(|fault| {
+        let pointer = format!("/trigger/payload_schema{}", fault.pointer);
+        ApiError::new(Code::InvalidSchema, format!("{pointer}: {}", fault.message))
+            .with_errors([FieldError { pointer, message: fault.message }])
+    })
+}
+
+/// Whether payloads can be asked for by this filter.
+pub(crate) fn check_filter(text: &str) -> Result<(), ApiError> {
+    let filter = Filter::compile(text, Names::Hook);
+    filter.map(drop).map_err(|fault| unusable(Code::InvalidFilter, "/trigger/filter", fault))
+}
+
+/// Whether prompts can be made of this template.
+pub(crate) fn check_template(text: &str) -> Result<(), ApiError> {
+    let template = Template::compile(text);
+    template.map(drop).map_err(|fault| unusable(Code::InvalidTemplate, "/trigger/prompt_template", fault))
 }
 
 /// What is wrong with a filter or a template, and where in it.

@@ -60,10 +60,13 @@ pub async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let (agent_id, version) = path.into_inner();
     let agent_id = agents::find(&app, &caller, &agent_id).await?.agent_id;
-    let version: i32 = id(&version)?;
+    Ok(HttpResponse::Ok().json(view::agent_version(find(&app, agent_id, id(&version)?).await?)))
+}
+
+/// An agent as it was at a version; the caller may see the agent.
+pub(crate) async fn find(app: &App, agent_id: AgentId, version: i32) -> Result<Agent, ApiError> {
     // The newest before the next one is this one, if there is such a version at all.
     let next = version.checked_add(1).ok_or_else(ApiError::not_found)?;
     let found = app.store.agent_versions(agent_id, Some(next), 1).await?.pop();
-    let found = found.filter(|found| found.version == version).ok_or_else(ApiError::not_found)?;
-    Ok(HttpResponse::Ok().json(view::agent_version(found)))
+    found.filter(|found| found.version == version).ok_or_else(ApiError::not_found)
 }

@@ -48,24 +48,34 @@ pub struct ListQuery {
     )
 )]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    let made = make(&caller, &app, body).await?;
+    Ok(HttpResponse::Created().insert_header(etag(made.version)).json(made))
+}
+
+/// Makes an agent; its secrets are shown this once.
+pub(crate) async fn make(
+    caller: &Caller,
+    app: &web::Data<App>,
+    body: Body,
+) -> Result<view::AgentView, ApiError> {
     let writer = caller.writer()?;
     let (mut fields, given) = split_secret(body.json()?)?;
-    let tenant_id = tenants::named(&app, &caller, fields.remove("tenant_id")).await?;
+    let tenant_id = tenants::named(app, caller, fields.remove("tenant_id")).await?;
     let (agent_id, now) = (AgentId::new(), app.clock.now());
     let entry = writer.does(AuditAction::AgentCreated, agent_id, now).of(&tenant_id);
     let agent =
         Agent { agent_id, tenant_id, version: 1, spec: spec(fields)?, created_at: now, updated_at: now };
     let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
     let (change, webhook) = secrets(None, &agent.spec, given, &[], &maker)?;
-    let needed = callback_secrets::missing(&app, &agent, now).await?;
+    let needed = callback_secrets::missing(app, &agent, now).await?;
     let (endpoint, callback) = needed.unzip();
     let shown = AgentSecrets { webhook, callback };
     let made = {
         let app = app.clone();
         async move { app.store.insert_agent(&agent, &change, endpoint.as_ref(), &entry).await.map(|()| agent) }
     };
-    let agent = tenants::still_there(through(&app, Change::Agent(agent_id), made).await?)?;
-    Ok(HttpResponse::Created().insert_header(etag(agent.version)).json(view(&app, agent, shown)))
+    let agent = tenants::still_there(through(app, Change::Agent(agent_id), made).await?)?;
+    Ok(view(app, agent, shown))
 }
 
 /// List agents
@@ -161,7 +171,19 @@ pub async fn update(
     if_match: IfMatch,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let mut agent = find(&app, &caller, &path).await?;
+    let changed = change(&caller, &app, &path, &if_match, body).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(changed.version)).json(changed))
+}
+
+/// Changes an agent; secrets that this has made are shown this once.
+pub(crate) async fn change(
+    caller: &Caller,
+    app: &web::Data<App>,
+    agent_id: &str,
+    if_match: &IfMatch,
+    body: Body,
+) -> Result<view::AgentView, ApiError> {
+    let mut agent = find(app, caller, agent_id).await?;
     let (writer, agent_id) = (caller.writer()?, agent.agent_id);
     let (changes, given) = split_secret(body.json()?)?;
     let mut changed: Vec<_> = changes.keys().cloned().collect();
@@ -172,7 +194,7 @@ pub async fn update(
         let next = patched(&agent.spec, changes.clone())?;
         // Only then are the stored secrets needed; an agent whose secrets cannot be opened can still be mended.
         let stored = match given.is_none() && recodes(&agent.spec, &next) {
-            true => open_secrets(&app, agent_id, now).await?,
+            true => open_secrets(app, agent_id, now).await?,
             false => Vec::new(),
         };
         let maker = SecretMaker { cipher: &app.cipher, agent_id, now };
@@ -180,21 +202,16 @@ pub async fn update(
         let entry = writer.does(AuditAction::AgentUpdated, agent_id, now).of(&agent.tenant_id);
         let entry = entry.with("version", agent.version + 1).with("changed", changed.clone());
         let next = Agent { spec: next, updated_at: now, ..agent };
-        let (endpoint, callback) = callback_secrets::missing(&app, &next, now).await?.unzip();
+        let (endpoint, callback) = callback_secrets::missing(app, &next, now).await?.unzip();
         let shown = AgentSecrets { webhook, callback };
         let made = {
             let app = app.clone();
             let changed = changed.clone();
             async move { app.store.update_agent(&next, &secret, endpoint.as_ref(), &changed, &entry).await }
         };
-        match through(&app, Change::Agent(agent_id), made).await? {
-            Err(store::Error::Conflict) => agent = find(&app, &caller, &path).await?,
-            made => {
-                let agent = made?;
-                return Ok(HttpResponse::Ok()
-                    .insert_header(etag(agent.version))
-                    .json(view(&app, agent, shown)));
-            }
+        match through(app, Change::Agent(agent_id), made).await? {
+            Err(store::Error::Conflict) => agent = find(app, caller, &agent_id.to_string()).await?,
+            made => return Ok(view(app, made?, shown)),
         }
     }
     Err(store::Error::Conflict.into())

@@ -1,6 +1,6 @@
 //! The management API, a file per noun. Handlers say what happens; the store says how.
 
-mod agent_request;
+pub(crate) mod agent_request;
 pub mod agent_versions;
 pub mod agents;
 pub mod api_keys;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::execution_actions::tell_if_wanted;
@@ -13,8 +13,10 @@ use super::{agents, view};
 use crate::app::{AgentEntry, App, TenantEntry};
 use crate::ingress::{self, Filtered, Ingress, Tried};
 use crate::model::{
-    AgentId, AuditAction, ExecutionError, ExecutionId, ExecutionSource, SchemaPolicy, UnsignedExecution,
+    Agent, AgentId, AuditAction, ExecutionError, ExecutionId, ExecutionSource, SchemaPolicy,
+    UnsignedExecution,
 };
+use crate::schema;
 use crate::template::Message;
 use crate::web::{ApiError, Body, Caller, Code, to_the_end};
 
@@ -99,7 +101,39 @@ pub async fn run(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let agent_id = agents::find(&app, &caller, &path).await?.agent_id;
+    Ok(match try_out(&caller, &app, &ingress, &path, body).await? {
+        Trial::DryRun(rehearsal) => HttpResponse::Ok().json(rehearsal),
+        Trial::Ignored(error) => {
+            HttpResponse::Ok().json(IgnoredView { status: "ignored", reason: "filter", error })
+        }
+        Trial::Queued(execution_id) => HttpResponse::Accepted().json(QueuedView {
+            status: "queued",
+            execution_id,
+            message: "Agent execution queued",
+        }),
+    })
+}
+
+/// What has come of a try.
+#[allow(clippy::large_enum_variant, reason = "there is one of it at a time")]
+pub(crate) enum Trial {
+    /// What would be done.
+    DryRun(view::RehearsalView),
+    /// The filter leaves it out, or cannot be evaluated, and why.
+    Ignored(Option<String>),
+    /// It will run.
+    Queued(ExecutionId),
+}
+
+/// Tries an agent.
+pub(crate) async fn try_out(
+    caller: &Caller,
+    app: &web::Data<App>,
+    ingress: &Ingress,
+    agent_id: &str,
+    body: Body,
+) -> Result<Trial, ApiError> {
+    let agent_id = agents::find(app, caller, agent_id).await?.agent_id;
     let writer = caller.writer()?;
     let (payload, Rest { dry_run, headers }) = body.split("payload")?;
     let headers = Ingress::headers(headers)?;
@@ -118,10 +152,10 @@ pub async fn run(
             Filtered::Wanted | Filtered::LeftOut | Filtered::Failed(_) => {
                 let (tenant_id, version) = (tenant_id.clone(), entry.agent.version);
                 let reader = Reader { agent_id, tenant_id, version };
-                Some(prompts::message(&app, reader, payload, headers).await?)
+                Some(prompts::message(app, reader, payload, headers).await?)
             }
         };
-        return Ok(HttpResponse::Ok().json(rehearse(&app, &entry, &tenant, tried, message)));
+        return Ok(Trial::DryRun(rehearse(app, &entry, &tenant, tried, message)));
     }
     let agent = ingress::active(&entry.agent)?;
     let Tried { filter, fault } = ingress.try_out(&payload, &headers, &entry).await?;
@@ -129,8 +163,7 @@ pub async fn run(
         return Err(fault);
     }
     if let Filtered::LeftOut | Filtered::Failed(_) = filter {
-        let (status, reason, error) = ("ignored", "filter", view::failed(&filter));
-        return Ok(HttpResponse::Ok().json(IgnoredView { status, reason, error }));
+        return Ok(Trial::Ignored(view::failed(&filter)));
     }
     let (execution_id, now) = (ExecutionId::new(), app.clock.now());
     let log = writer.does(AuditAction::AgentTested, agent_id, now).of(&agent.tenant_id);
@@ -148,7 +181,7 @@ pub async fn run(
         received_at: now,
         event: None,
     };
-    tell_if_wanted(&app, &mut execution).await?;
+    tell_if_wanted(app, &mut execution).await?;
     let stored = to_the_end({
         let app = app.clone();
         async move {
@@ -160,11 +193,13 @@ pub async fn run(
     });
     stored.await??;
     tracing::info!(%agent_id, %execution_id, "agent tested");
-    Ok(HttpResponse::Accepted().json(QueuedView {
-        status: "queued",
-        execution_id,
-        message: "Agent execution queued",
-    }))
+    Ok(Trial::Queued(execution_id))
+}
+
+/// A payload that the agent takes, as far as its schema says.
+pub(crate) fn example_payload(agent: &Agent) -> Result<Value, &'static str> {
+    let schema = agent.spec.trigger.as_ref().and_then(|trigger| trigger.payload_schema.as_ref());
+    schema.map_or_else(|| Ok(json!({"example": true})), schema::example)
 }
 
 /// What would become of a payload. Calls nothing, stores nothing.

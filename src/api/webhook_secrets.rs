@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::agent_request::SecretMaker;
 use super::{RACES, agents, id, through, view};
 use crate::app::{App, secret_owner};
-use crate::model::{AgentId, AuditAction, Change, SecretId, Time, WebhookSecret};
+use crate::model::{Agent, AgentId, AuditAction, Change, SecretId, Time, WebhookSecret};
 use crate::store::{self, Revoked, Rotated, Rotation};
 use crate::web::{ApiError, Body, Caller, Code, IfMatch, Query};
 
@@ -58,20 +58,26 @@ pub async fn get(
     query: Query<Shown>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = agents::find(&app, &caller, &path).await?;
+    let secrets = match query.reveal {
+        true => revealed(&app, &caller, &agent).await?,
+        false => masked(&app, &caller, agent.agent_id).await?,
+    };
+    Ok(HttpResponse::Ok().json(secrets))
+}
+
+/// An agent's secrets, whole: for whoever may write, and noted.
+pub(crate) async fn revealed(
+    app: &App,
+    caller: &Caller,
+    agent: &Agent,
+) -> Result<view::SecretList, ApiError> {
     let now = app.clock.now();
-    let revealed = match query.reveal {
-        true => Some(caller.writer()?.does(AuditAction::WebhookSecretRevealed, agent.agent_id, now)),
-        false => None,
-    };
-    let Some(entry) = revealed else {
-        return Ok(HttpResponse::Ok().json(masked(&app, &caller, agent.agent_id).await?));
-    };
-    let secrets = open_secrets(&app, agent.agent_id, now).await?;
+    let entry = caller.writer()?.does(AuditAction::WebhookSecretRevealed, agent.agent_id, now);
+    let secrets = open_secrets(app, agent.agent_id, now).await?;
     // What is not written down is not shown.
     app.store.audit(&entry.of(&agent.tenant_id)).await?;
     tracing::info!(agent_id = %agent.agent_id, tenant_id = %agent.tenant_id, "webhook secret revealed");
-    let whole = |text: &SecretString| text.expose_secret().to_owned();
-    Ok(HttpResponse::Ok().json(listed(&app, secrets, whole).await?))
+    listed(app, secrets, |text| text.expose_secret().to_owned()).await
 }
 
 /// An agent's secrets, with so much of their texts that whoever may write tells them apart.
@@ -122,7 +128,19 @@ pub async fn rotate(
     if_match: IfMatch,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let mut agent = agents::find(&app, &caller, &path).await?;
+    let (secret_id, text) = replace(&caller, &app, &path, &if_match, body).await?;
+    Ok(HttpResponse::Ok().json(view::rotated(secret_id, text.expose_secret())))
+}
+
+/// Gives an agent another secret; its text is shown this once.
+pub(crate) async fn replace(
+    caller: &Caller,
+    app: &web::Data<App>,
+    agent_id: &str,
+    if_match: &IfMatch,
+    body: Body,
+) -> Result<(SecretId, SecretString), ApiError> {
+    let mut agent = agents::find(app, caller, agent_id).await?;
     let (writer, agent_id) = (caller.writer()?, agent.agent_id);
     let Rotate { overlap_seconds, secret: given } = body.parse_or_default()?;
     let overlap = overlap_seconds.unwrap_or(OVERLAP);
@@ -140,7 +158,7 @@ pub async fn rotate(
             ));
         };
         // One that cannot be opened is met with 503: under a wrong key nothing is put beside it, or in its place.
-        let verifying = open_secrets(&app, agent_id, now).await?;
+        let verifying = open_secrets(app, agent_id, now).await?;
         if given.as_ref().is_some_and(|given| verifying.iter().any(|(_, text)| is_same(text, given))) {
             let message = "is one that verifies already: give another, or leave it out to have one made. To make it the \
                            only one, PATCH the agent with trigger.secret";
@@ -158,12 +176,14 @@ pub async fn rotate(
             let app = app.clone();
             async move { app.store.rotate_secret(&agent, &rotation, &entry).await }
         };
-        match through(&app, Change::Agent(agent_id), rotated).await? {
-            Err(store::Error::Conflict) => agent = agents::find(&app, &caller, &path).await?,
+        match through(app, Change::Agent(agent_id), rotated).await? {
+            Err(store::Error::Conflict) => {
+                agent = agents::find(app, caller, &agent_id.to_string()).await?;
+            }
             rotated => match rotated? {
                 Rotated::Done => {
                     tracing::info!(%agent_id, %secret_id, overlap_s = overlap, "webhook secret rotated");
-                    return Ok(HttpResponse::Ok().json(view::rotated(secret_id, text.expose_secret())));
+                    return Ok((secret_id, text));
                 }
                 Rotated::TooMany => {
                     let detail = format!(

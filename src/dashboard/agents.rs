@@ -3,20 +3,22 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+use serde_json::json;
 
+use super::agent::{Mending, Snippet, snippets};
 use super::answer::page;
 use super::filters::Filters;
 use super::frame::{Frame, Section};
 use super::session::SignedIn;
 use super::show::Show;
 use crate::api::view::{AgentView, HitPage, SecretView};
-use crate::api::{agents, hits, webhook_secrets};
+use crate::api::{agents, hits, trials, webhook_secrets};
 use crate::app::App;
 use crate::ingress::Ingress;
-use crate::model::{Agent, AgentId, HitVerdict, TenantId};
+use crate::model::{Agent, AgentId, AgentStatus, HitVerdict, SchemeName, TenantId};
 use crate::web::{ApiError, Scope};
 
-/// Agents on a page, and versions of one: they may be large.
+/// Agents on a page: they may be large.
 const PAGE: i64 = 20;
 
 #[derive(Template)]
@@ -37,8 +39,9 @@ struct AgentPage {
     agent: AgentView,
     /// Masked; or why they cannot be opened.
     secrets: Result<Vec<SecretView>, String>,
-    /// The newest, the present one first.
-    versions: Vec<AgentView>,
+    snippets: Vec<Snippet>,
+    /// Whether a vendor's own system sends, and nobody writes a program for it.
+    signs_as_vendor: bool,
     hits: HitPage,
 }
 
@@ -46,6 +49,19 @@ impl AgentPage {
     fn schema(&self) -> Option<String> {
         let schema = self.agent.trigger.as_ref()?.payload_schema.as_ref()?;
         serde_json::to_string_pretty(schema).ok()
+    }
+
+    fn path(&self) -> String {
+        format!("/agents/{}", self.agent.agent_id)
+    }
+
+    /// What it can become: the status, and the button's text.
+    fn statuses(&self) -> &'static [(&'static str, &'static str)] {
+        match self.agent.status {
+            AgentStatus::Active => &[("paused", "Pause"), ("archived", "Archive")],
+            AgentStatus::Paused => &[("active", "Resume"), ("archived", "Archive")],
+            AgentStatus::Archived => &[("active", "Take out of the archive")],
+        }
     }
 }
 
@@ -93,14 +109,20 @@ pub async fn show(
     let agent = agents::find(&app, &signed_in.caller, &path).await?;
     let agent_id = agent.agent_id;
     let secrets = webhook_secrets::masked(&app, &signed_in.caller, agent_id).await;
-    let versions = app.store.agent_versions(agent_id, None, PAGE).await?;
+    // Where none can be made, a program shows where the payload goes.
+    let payload = trials::example_payload(&agent).unwrap_or_else(|_| json!({"example": true}));
+    let by_hand = [SchemeName::Hub, SchemeName::StandardWebhooks, SchemeName::Custom];
+    let signs_as_vendor =
+        agent.spec.trigger.as_ref().is_some_and(|trigger| !by_hand.contains(&trigger.scheme));
     let frame = Frame::of(&app, &signed_in, Section::Agents, agent.spec.name.clone()).after(filters.done);
+    let agent = agents::shown(&app, agent);
     page(&AgentPage {
         frame,
         verdicts: HitVerdict::ALL,
-        agent: agents::shown(&app, agent),
+        snippets: snippets(&agent, &payload),
+        signs_as_vendor,
+        agent,
         secrets: secrets.map(|list| list.secrets).map_err(|refused| refused.detail().to_owned()),
-        versions: shown(&app, versions),
         hits: hits::page(&app, &ingress, agent_id, &filters.read()?).await?,
         filters,
     })

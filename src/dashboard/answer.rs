@@ -7,6 +7,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use askama::Template;
+use serde::Serialize;
 
 use crate::app::App;
 use crate::web::{ApiError, Code};
@@ -36,6 +37,11 @@ pub(super) fn page_with(status: StatusCode, template: &impl Template) -> Result<
         ApiError::new(Code::Internal, "the page cannot be written; the server's log has the details")
     })?;
     Ok(with_headers(HttpResponse::build(status)).content_type("text/html; charset=utf-8").body(html))
+}
+
+/// An answer for a script of ours.
+pub(super) fn json(value: &impl Serialize) -> HttpResponse {
+    with_headers(HttpResponse::Ok()).json(value)
 }
 
 /// Sends the browser to another page of this server, with GET.

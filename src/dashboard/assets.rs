@@ -22,10 +22,16 @@ macro_rules! parts {
     ($($part:literal),+ $(,)?) => { concat!($(include_str!($part), "\n"),+) };
 }
 
-const STYLES: &str =
-    parts!["files/style.css", "files/charts.css", "files/waterfall.css", "files/diff.css", "files/live.css"];
+const STYLES: &str = parts![
+    "files/style.css",
+    "files/charts.css",
+    "files/waterfall.css",
+    "files/diff.css",
+    "files/live.css",
+    "files/agents.css"
+];
 /// Each part adds to pages that do without it, and finds its elements by a `data-` attribute.
-const SCRIPTS: &str = parts!["files/copy.js", "files/live.js"];
+const SCRIPTS: &str = parts!["files/copy.js", "files/live.js", "files/check.js"];
 
 pub(super) static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("style", "css", "text/css; charset=utf-8", STYLES));

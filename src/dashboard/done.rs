@@ -18,6 +18,15 @@ pub(super) enum Done {
     Enabled,
     Disabled,
     SentAgain,
+    Created,
+    Saved,
+    Unchanged,
+    Restored,
+    Paused,
+    Resumed,
+    Archived,
+    SecretRevoked,
+    TestQueued,
 }
 
 impl Done {
@@ -39,6 +48,15 @@ impl Done {
             Self::Enabled => "The webhook is enabled, and what waited for it is sent.",
             Self::Disabled => "The webhook is disabled: nothing is sent to it until it is enabled.",
             Self::SentAgain => "The delivery is due and goes at once.",
+            Self::Created => "The agent is created.",
+            Self::Saved => "The agent is saved as a new version.",
+            Self::Unchanged => "Nothing was changed, so there is no new version.",
+            Self::Restored => "The agent says again what that version said, as a new version.",
+            Self::Paused => "The agent is paused.",
+            Self::Resumed => "The agent is active and takes hooks.",
+            Self::Archived => "The agent is archived: it takes no hooks, and is kept for its history.",
+            Self::SecretRevoked => "The secret is revoked and verifies nothing any more.",
+            Self::TestQueued => "The test is queued: this is its execution.",
         }
     }
 

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
+use super::agent::Mending;
 use super::answer::page;
 use super::frame::{Frame, Section};
 use super::names::Names;

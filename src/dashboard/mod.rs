@@ -3,6 +3,7 @@
 //!
 //! Everything works without a script, and nothing is loaded from outside: `answer.rs` says so to the browser.
 
+pub mod agent;
 pub mod agents;
 mod answer;
 pub mod assets;

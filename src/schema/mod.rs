@@ -15,6 +15,7 @@
 //! checked. There are no remote references, and nothing is ever fetched.
 
 mod bounds;
+mod example;
 mod graph;
 mod meter;
 mod mismatch;
@@ -31,6 +32,7 @@ use serde_json::Value;
 pub use bounds::{
     MAX_ENUM_OPTIONS, MAX_IN_PLACE, MAX_NESTED_CHECKS, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, MULTIPLE_OF,
 };
+pub use example::example;
 pub use mismatch::{MAX_TEXT_BYTES, Mismatch};
 pub use patterns::{
     MAX_AUTOMATA_BYTES, MAX_COMPILED_BYTES, MAX_ESCAPES_SQUARED, MAX_PATTERN_BYTES, MAX_PATTERNS,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -45,8 +46,9 @@ impl FromRequest for Body {
 impl Body {
     /// What somebody would have sent who asks for this.
     #[must_use]
-    pub fn of(value: &Value) -> Self {
-        Self(Ok(value.to_string().into()))
+    pub fn of(value: &impl Serialize) -> Self {
+        let unwritten = |error| ApiError::new(Code::Internal, format!("the body cannot be written: {error}"));
+        Self(serde_json::to_vec(value).map(web::Bytes::from).map_err(unwritten))
     }
 
     /// The JSON in it, still untyped so that [`super::from_value`] can say where it is wrong.

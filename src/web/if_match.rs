@@ -28,6 +28,18 @@ impl FromRequest for IfMatch {
 }
 
 impl IfMatch {
+    /// What somebody says who has seen this version.
+    #[must_use]
+    pub fn version(version: i32) -> Self {
+        Self(Some(tag(version)))
+    }
+
+    /// What somebody says who does not care.
+    #[must_use]
+    pub fn any() -> Self {
+        Self(None)
+    }
+
     /// Lets on only a change of the version that was named.
     ///
     /// # Errors

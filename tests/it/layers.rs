@@ -92,6 +92,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fernet", &["cipher"]),
     ("jsonschema", &["schema"]),
     ("askama", &["dashboard"]),
+    ("similar", &["dashboard"]),
     ("cel", &["filter"]),
     ("csv", &["api"]),
     ("minijinja", &["template"]),

@@ -25,7 +25,7 @@ pub use audit::{AuditView, audit};
 pub use delivery::{DeliveryDetailView, DeliveryPage, RecoveryView, delivery, delivery_detail};
 pub use event::{EventDetailView, EventTypeListView, EventView, event, event_detail, event_types};
 pub use execution::{ExecutionView, ExportView, TraceView, execution, exported, trace};
-pub use hit::{HitDetailView, HitPage, hit, hit_counts, hit_detail};
+pub use hit::{HitDetailView, HitPage, HitView, hit, hit_counts, hit_detail};
 pub use model::{NotifiedView, RegisteredView, notified, registered};
 pub use rehearsal::{PromptView, Rehearsal, RehearsalView, failed, prompt, rehearsal};
 pub use stats::{BucketView, StatsView, SumView, stats};

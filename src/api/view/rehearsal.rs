@@ -33,52 +33,52 @@ pub struct Rehearsal<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = DryRun)]
 pub struct RehearsalView {
-    dry_run: bool,
-    agent_id: AgentId,
-    agent_version: i32,
+    pub dry_run: bool,
+    pub agent_id: AgentId,
+    pub agent_version: i32,
     /// `accepted`, `held`, `ignored`, `rejected`.
-    verdict: &'static str,
+    pub verdict: &'static str,
     /// The code of the refusal; `paused` or `quarantine` of what would be held; or `filter`.
     #[schema(required)]
-    reason: Option<&'static str>,
+    pub reason: Option<&'static str>,
     #[schema(required)]
-    detail: Option<String>,
-    filter: FilterView,
-    schema: SchemaView,
+    pub detail: Option<String>,
+    pub filter: FilterView,
+    pub schema: SchemaView,
     #[schema(required)]
-    prompt: Option<PromptView>,
-    model: String,
+    pub prompt: Option<PromptView>,
+    pub model: String,
     /// `tenant`, `platform`, `none`.
-    key_source: &'static str,
+    pub key_source: &'static str,
     /// What would end the execution before its first call.
     #[schema(required)]
-    error: Option<ErrorView>,
+    pub error: Option<ErrorView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DryRunFilter)]
-struct FilterView {
+pub struct FilterView {
     /// Whether there is one; without one every payload is wanted.
-    configured: bool,
+    pub configured: bool,
     /// `null`: the payload is not the JSON that could be asked about.
     #[schema(required)]
-    matched: Option<bool>,
+    pub matched: Option<bool>,
     /// Why it could not be evaluated: it does not match then.
     #[schema(required)]
-    error: Option<String>,
+    pub error: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DryRunSchema)]
-struct SchemaView {
+pub struct SchemaView {
     /// Whether there is one; without one any JSON is taken.
-    configured: bool,
+    pub configured: bool,
     /// `null`: the payload is not the JSON that could be checked.
     #[schema(required)]
-    valid: Option<bool>,
+    pub valid: Option<bool>,
     /// Where it does not match, as ingress says it.
     #[schema(value_type = Vec<Object>)]
-    errors: Vec<Value>,
+    pub errors: Vec<Value>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -86,7 +86,7 @@ struct SchemaView {
 pub struct PromptView {
     pub messages: Vec<MessageView>,
     pub marker: String,
-    note: &'static str,
+    pub note: &'static str,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -98,9 +98,9 @@ pub struct MessageView {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DryRunError)]
-struct ErrorView {
-    code: ErrorCode,
-    message: String,
+pub struct ErrorView {
+    pub code: ErrorCode,
+    pub message: String,
 }
 
 /// Why a filter could not be evaluated.

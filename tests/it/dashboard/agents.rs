@@ -32,8 +32,9 @@ async fn one_shows_how_it_is_called_and_why_a_hit_was_refused() {
         "1 rejected (invalid signature)",
         &format!("invalid signature: {escaped}"),
         &format!("href=\"/hits/{}\"", things.refused_hit),
-        "data-label=\"Version\">2<",
-        "data-label=\"Version\">1<",
+        &format!("href=\"/agents/{}/versions/2\"", things.agent.id),
+        "Compare the secret that the sender has with the agent&#39;s",
+        &format!("href=\"/agents/{}#secrets\">The secrets</a>", things.agent.id),
     ] {
         assert!(page.has(part), "{part}: {}", page.text);
     }
@@ -41,6 +42,7 @@ async fn one_shows_how_it_is_called_and_why_a_hit_was_refused() {
     assert!(!only.has(&things.refused_hit) && only.has(&things.execution_id), "{}", only.text);
     let hit = browser.sees(&format!("/hits/{}", things.refused_hit)).await;
     assert!(hit.has(&escaped) && hit.has("x-hub-signature-256"), "{}", hit.text);
+    assert!(hit.has("#secrets\">The secrets</a>"), "what to do: {}", hit.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ async fn nothing_that_is_shown_is_markup() {
     let trigger = json!({
         "type": "webhook", "prompt_template": format!("{{% raw %}}{MARKUP}{{% endraw %}}"),
         "filter": format!("payload.text != {}", json!("<script>alert(2)</script>")),
-        "payload_schema": {"type": "object", "title": MARKUP},
+        "payload_schema": {"type": "object", "title": MARKUP, "default": {"text": MARKUP}},
     });
     let agent =
         json!({"name": MARKUP, "system_prompt": MARKUP, "trigger": trigger, "llm_config": {"model": MARKUP}});
@@ -53,6 +53,10 @@ async fn nothing_that_is_shown_is_markup() {
         ("/agents", 3),
         (&format!("/agents/{}", agent.id), 5),
         (&format!("/hits/{refused}"), 3),
+        (&format!("/agents/{}/edit", agent.id), 5),
+        (&format!("/agents/{}/test", agent.id), 2),
+        (&format!("/agents/{}/versions", agent.id), 4),
+        (&format!("/agents/{}/versions/1", agent.id), 4),
         ("/webhooks", 1),
         (&format!("/webhooks/{webhook_id}"), 2),
         (&format!("/webhooks/{webhook_id}/deliveries/{delivery_id}"), 2),
@@ -61,6 +65,22 @@ async fn nothing_that_is_shown_is_markup() {
         let seen = page.text.matches(ESCAPED).count();
         assert!(seen >= times, "{path} has it {seen} times: {}", page.text);
     }
+    let (edit, test) = (format!("/agents/{}/edit", agent.id), format!("/agents/{}/test", agent.id));
+    let form = browser.sees(&edit).await;
+    for field in ["payload_schema", "filter", "llm_config", "custom", "max_attempts", "callback_hosts"] {
+        let page = browser.fill(&form, &edit, &[(field, MARKUP)]).await;
+        assert!(page.status == 422 && page.has(ESCAPED), "{field}: {} {}", page.status, page.text);
+        assert_eq!(page.field(&edit, field), MARKUP, "{field}");
+    }
+    let form = browser.sees(&test).await;
+    for dry_run in ["true", "false"] {
+        let wish = [("dry_run", dry_run), ("payload", MARKUP), ("headers", MARKUP)];
+        let page = browser.fill(&form, &test, &wish).await;
+        assert!(page.status == 400 && page.field(&test, "headers") == MARKUP, "{}", page.text);
+    }
+    let payload = json!({"text": MARKUP}).to_string();
+    let page = browser.fill(&form, &test, &[("dry_run", "true"), ("payload", &payload)]).await;
+    assert!(page.has("What the model would read") && page.has(ESCAPED), "{}", page.text);
     let page = browser.sees(&format!("/executions/{done}")).await;
     assert_eq!(page.text.matches("&#39;\\&#34;&#62;&#60;/pre&#62;").count(), 2, "in JSON: {}", page.text);
     let page = browser.sees(&format!("/executions/{}", json_output.as_str().expect("an id"))).await;

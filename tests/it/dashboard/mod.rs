@@ -1,11 +1,15 @@
 //! The dashboard, as browsers and those who attack through them see it.
 
+mod agent_forms;
+mod agent_versions;
+mod agent_webhook;
 mod agents;
 mod browser;
 mod charts;
 mod compare;
 mod execution;
 mod executions;
+mod filling;
 mod forms;
 mod live;
 mod markup;
@@ -29,6 +33,7 @@ pub struct Things {
     refused_hit: String,
     webhook_id: String,
     delivery_id: String,
+    secret_id: String,
 }
 
 impl Things {
@@ -44,12 +49,15 @@ impl Things {
         receiver.answers(ResponseTemplate::new(500).set_body_string("out of order"));
         let (webhook_id, delivery_id) = failed_delivery(server, &receiver, json!({})).await;
         let refused_hit = refused.header("x-request-id").to_owned();
-        Self { agent, execution_id, refused_hit, webhook_id, delivery_id }
+        let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
+        let secret_id = secrets["secrets"][0]["secret_id"].as_str().expect("an id").to_owned();
+        Self { agent, execution_id, refused_hit, webhook_id, delivery_id, secret_id }
     }
 
     pub fn path(&self, pattern: &str) -> String {
         let path = pattern.replace("{agent_id}", &self.agent.id).replace("{hit_id}", &self.refused_hit);
         let path = path.replace("{execution_id}", &self.execution_id);
+        let path = path.replace("{secret_id}", &self.secret_id).replace("{version}", "1");
         path.replace("{webhook_id}", &self.webhook_id).replace("{delivery_id}", &self.delivery_id)
     }
 }

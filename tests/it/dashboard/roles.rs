@@ -13,7 +13,17 @@ async fn a_viewer_sees_everything_but_secrets_and_has_no_button() {
     let mask = format!("{}…", &things.agent.secret[..4]);
     for pattern in routes("get") {
         let path = things.path(pattern);
+        if ["/new", "/edit", "/test"].iter().any(|form| pattern.ends_with(form)) {
+            let page = viewer.get(&path).await;
+            assert_eq!(page.status, 403, "{path}: {}", page.text);
+            assert!(page.has("a viewer&#39;s key reads and changes nothing"), "{}", page.text);
+            assert!(operator.sees(&path).await.forms().len() > 1, "{path}");
+            continue;
+        }
         let seen = viewer.sees(&path).await;
+        for form in ["/new\"", "/edit", "/test\"", "/secrets/"] {
+            assert!(!seen.has(form), "{path} leads to {form}: {}", seen.text);
+        }
         let actions: Vec<_> = seen.forms().into_iter().map(|form| form.action).collect();
         assert_eq!(actions, ["/sign-out"], "{path}");
         for browser in [&viewer, &operator, &admin] {

@@ -18,6 +18,7 @@ async fn things_of_another_tenant_are_not_there() {
         refused_hit: "01a20174-af9d-764c-ac07-00a385c2f013".into(),
         webhook_id: format!("wh_{}", "0".repeat(32)),
         delivery_id: format!("del_{}", "0".repeat(32)),
+        secret_id: "01a20174-af9d-764c-ac07-00a385c2f014".into(),
     };
     for pattern in routes("get") {
         let page = stranger.get(&things.path(pattern)).await;

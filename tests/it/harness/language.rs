@@ -51,6 +51,11 @@ impl Language {
         here
     }
 
+    /// The command that runs a file.
+    pub fn command(self) -> Command {
+        command(self.run)
+    }
+
     /// Runs one of its programs with these arguments and this on standard input.
     pub fn run<S: AsRef<OsStr>>(self, program: &str, args: &[S], input: &[u8]) -> Output {
         let file = root().join("examples").join(format!("{program}.{}", self.ending));

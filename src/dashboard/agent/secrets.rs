@@ -1,0 +1,82 @@
+//! The secrets of an agent's webhook: shown, rotated, revoked. Each as the API does it, log and all.
+
+use actix_web::{HttpResponse, web};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::here;
+use super::shown_once::{Shown, secrets_page};
+use crate::api::{agents, webhook_secrets};
+use crate::app::App;
+use crate::dashboard::answer::see;
+use crate::dashboard::done::Done;
+use crate::dashboard::sent::{Button, Sent};
+use crate::model::{AgentId, SecretId};
+use crate::web::{ApiError, Body, IfMatch};
+
+/// How to rotate.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// How long earlier secrets still verify, in s.
+    overlap_seconds: Option<u32>,
+    /// One that the sender has made; without it one is made here.
+    #[serde(default)]
+    secret: String,
+}
+
+/// Shows them whole.
+///
+/// # Errors
+/// 403, 404: as the API says it.
+pub async fn show(
+    app: web::Data<App>,
+    sent: Sent<Button>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let signed_in = sent.signed_in;
+    let agent = agents::find(&app, &signed_in.caller, &path).await?;
+    let found = webhook_secrets::revealed(&app, &signed_in.caller, &agent).await?;
+    let secrets = found
+        .secrets
+        .into_iter()
+        .map(|secret| Shown { label: format!("Secret {}", secret.secret_id), text: secret.webhook_secret });
+    let lead = "The secrets that verify now. That you have seen them is in the audit log.";
+    secrets_page(&app, &signed_in, &agents::shown(&app, agent), lead, secrets.collect())
+}
+
+/// Makes another one, and shows it this once.
+///
+/// # Errors
+/// 403, 404, 409, 422: as the API says it.
+pub async fn rotate(
+    app: web::Data<App>,
+    sent: Sent<Rotation>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let Sent { signed_in, fields: Rotation { overlap_seconds, secret } } = sent;
+    let caller = &signed_in.caller;
+    let given = (!secret.is_empty()).then_some(secret);
+    let wish = Body::of(&json!({"overlap_seconds": overlap_seconds, "secret": given}));
+    let (id, text) = webhook_secrets::replace(caller, &app, &path, &IfMatch::any(), wish).await?;
+    let agent = agents::shown(&app, agents::find(&app, caller, &path).await?);
+    let lead = "The secret is rotated. Give the new one to the sender before the earlier ones end.";
+    let shown = Shown { label: format!("Secret {id}"), text: text.expose_secret().to_owned() };
+    secrets_page(&app, &signed_in, &agent, lead, vec![shown])
+}
+
+/// Ends one.
+///
+/// # Errors
+/// 403, 404, 409: as the API says it.
+pub async fn revoke(
+    app: web::Data<App>,
+    sent: Sent<Button>,
+    path: web::Path<(AgentId, SecretId)>,
+) -> Result<HttpResponse, ApiError> {
+    let (agent_id, secret_id) = path.into_inner();
+    let names = (agent_id.to_string(), secret_id.to_string());
+    webhook_secrets::revoke(sent.caller(), app.clone(), names.into(), IfMatch::any()).await?;
+    Ok(see(&app, &Done::SecretRevoked.at(&here(agent_id))))
+}
