@@ -14,10 +14,8 @@ use crate::web::{ApiError, Caller, Query, Scope};
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StatsQuery {
-    /// How far back from now.
-    #[serde(default)]
-    #[param(inline, default = "24h")]
-    window: Window,
+    /// How far back from now; without it 24 hours.
+    window: Option<Window>,
     /// Only this tenant's.
     tenant_id: Option<TenantId>,
     /// Only of this agent.
@@ -50,7 +48,7 @@ pub async fn get(
     app: web::Data<App>,
     query: Query<StatsQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let (window, now) = (query.window, app.clock.now());
+    let (window, now) = (query.window.unwrap_or_default(), app.clock.now());
     let (sums, backlog) = match counted(&caller, &app, &query).await? {
         Some(of) => (app.store.rollups(&of, window, now).await?, app.store.backlog(&of, now).await?),
         None => (Vec::new(), Backlog::default()),

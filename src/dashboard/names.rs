@@ -10,14 +10,14 @@ use crate::web::ApiError;
 pub(super) struct Names(HashMap<AgentId, String>);
 
 impl Names {
-    /// Those of these agents: out of the memory, where they are used.
+    /// Those of these agents, each looked up once.
     pub async fn of(app: &App, ids: impl IntoIterator<Item = AgentId>) -> Result<Self, ApiError> {
         let mut names = HashMap::new();
         for id in ids {
             if !names.contains_key(&id)
-                && let Some(entry) = app.agents.get(&app.store, &app.cipher, id).await?
+                && let Some(name) = app.store.agent_name(id).await?
             {
-                names.insert(id, entry.agent.spec.name.clone());
+                names.insert(id, name);
             }
         }
         Ok(Self(names))

@@ -110,7 +110,6 @@ async fn addresses_and_methods_that_do_not_exist_say_so() {
         "/api/tenants",
         "/webhook",
         "/webhook/agents/x",
-        "//",
         "/api/v1/agents/x/y",
     ] {
         problem(&ask("GET", path).await, 404, "not_found");

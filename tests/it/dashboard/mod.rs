@@ -116,7 +116,7 @@ async fn files_are_named_by_their_content_and_kept_for_good() {
     let server = Server::without_worker().await;
     let page = Browser::new(&server).sees("/sign-in").await;
     let files: Vec<_> = page.text.split('"').filter(|text| text.starts_with("/assets/")).collect();
-    assert_eq!(files.len(), 2, "{}", page.text);
+    assert_eq!(files.len(), 3, "{}", page.text);
     for file in files {
         let answer = server.http.get(format!("{}{file}", server.url)).send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), 200, "{file}");
