@@ -47,16 +47,26 @@ pub struct ListQuery {
     )
 )]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    let made = make(&caller, &app, body).await?;
+    Ok(HttpResponse::Created().insert_header(etag(made.version)).json(made))
+}
+
+/// Makes an endpoint, as it is asked for. What it shows has the secret.
+pub(crate) async fn make(
+    caller: &Caller,
+    app: &web::Data<App>,
+    body: Body,
+) -> Result<view::WebhookView, ApiError> {
     let writer = caller.writer()?;
     let mut fields = object(body)?;
-    let tenant_id = tenants::named(&app, &caller, fields.remove("tenant_id")).await?;
+    let tenant_id = tenants::named(app, caller, fields.remove("tenant_id")).await?;
     let given = split_secret(&mut fields)?;
     let settings = webhook_request::read(fields, None)?;
-    check_agent(&app, &settings, &tenant_id).await?;
-    let warnings = check_target(&app, &settings.target).await?;
+    check_agent(app, &settings, &tenant_id).await?;
+    let warnings = check_target(app, &settings.target).await?;
     let (webhook_id, now) = (WebhookId::new(), app.clock.now());
-    let webhook = made(&app, webhook_id, tenant_id.clone(), settings, now);
-    let (secret, text) = signing_secret::make(&app, webhook_id, given, now);
+    let webhook = made(app, webhook_id, tenant_id.clone(), settings, now);
+    let (secret, text) = signing_secret::make(app, webhook_id, given, now);
     let entry = writer.does(AuditAction::WebhookCreated, webhook_id, now).of(&tenant_id);
     let inserted = {
         let (app, webhook) = (app.clone(), webhook.clone());
@@ -72,9 +82,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         return Err(ApiError::new(Code::Conflict, detail));
     }
     let shown = ShownOnce { warnings, ..signing_secret::shown(&text) };
-    Ok(HttpResponse::Created()
-        .insert_header(etag(webhook.version))
-        .json(show(&app, &caller, webhook, shown).await?))
+    show(app, caller, webhook, shown).await
 }
 
 /// List webhook endpoints
@@ -149,7 +157,8 @@ pub async fn replace(
     if_match: IfMatch,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    change(&caller, &app, &path, &if_match, body, |_, given| given).await
+    let view = change(&caller, &app, &path, &if_match, body, |_, given| given).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(view.version)).json(view))
 }
 
 /// Change a webhook endpoint
@@ -174,7 +183,19 @@ pub async fn update(
     if_match: IfMatch,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    change(&caller, &app, &path, &if_match, body, |mut present, given| {
+    let view = patch(&caller, &app, &path, &if_match, body).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(view.version)).json(view))
+}
+
+/// Changes some of an endpoint, as it is asked for.
+pub(crate) async fn patch(
+    caller: &Caller,
+    app: &web::Data<App>,
+    path: &str,
+    if_match: &IfMatch,
+    body: Body,
+) -> Result<view::WebhookView, ApiError> {
+    change(caller, app, path, if_match, body, |mut present, given| {
         present.extend(given);
         present
     })
@@ -188,7 +209,7 @@ async fn change(
     if_match: &IfMatch,
     body: Body,
     merge: impl Fn(Map<String, Value>, Map<String, Value>) -> Map<String, Value>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<view::WebhookView, ApiError> {
     let mut webhook = find(app, caller, path).await?;
     let writer = caller.writer()?;
     let mut fields = object(body)?;
@@ -238,9 +259,7 @@ async fn change(
             updated => {
                 updated?;
                 let next = Webhook { version: next.version + 1, ..next };
-                let (version, shown) = (next.version, ShownOnce { warnings, ..shown });
-                let view = show(app, caller, next, shown).await?;
-                return Ok(HttpResponse::Ok().insert_header(etag(version)).json(view));
+                return show(app, caller, next, ShownOnce { warnings, ..shown }).await;
             }
         }
     }
@@ -312,7 +331,7 @@ pub(crate) async fn find(app: &App, caller: &Caller, webhook_id: &str) -> Result
 }
 
 /// What is made by the settings is changed there.
-pub(super) fn refuse_platform(webhook: &Webhook) -> Result<(), ApiError> {
+pub(crate) fn refuse_platform(webhook: &Webhook) -> Result<(), ApiError> {
     let detail = match webhook.kind {
         WebhookKind::Webhook => return Ok(()),
         WebhookKind::Platform => {
