@@ -197,7 +197,17 @@ pub async fn update(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tenant = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(patch(&caller, &app, &path, body).await?))
+}
+
+/// Changes some of a tenant, as it is asked for.
+pub(crate) async fn patch(
+    caller: &Caller,
+    app: &web::Data<App>,
+    path: &str,
+    body: Body,
+) -> Result<view::TenantView, ApiError> {
+    let mut tenant = find(app, caller, path).await?;
     let admin = caller.admin()?;
     let fields = body.json()?;
     let changed: Vec<_> = fields.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
@@ -213,10 +223,10 @@ pub async fn update(
             let entry = entry.with("changed", changed.clone());
             async move { app.store.update_tenant(&tenant, &entry).await }
         };
-        if through(&app, Change::Tenant(tenant_id), made).await?? {
-            return Ok(HttpResponse::Ok().json(view::tenant(tenant, caller.key.role)));
+        if through(app, Change::Tenant(tenant_id), made).await?? {
+            return Ok(view::tenant(tenant, caller.key.role));
         }
-        tenant = find(&app, &caller, &path).await?;
+        tenant = find(app, caller, path).await?;
     }
     Err(store::Error::Conflict.into())
 }

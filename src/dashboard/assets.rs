@@ -22,7 +22,7 @@ macro_rules! parts {
     ($($part:literal),+ $(,)?) => { concat!($(include_str!($part), "\n"),+) };
 }
 
-const STYLES: &str = parts!["files/style.css"];
+const STYLES: &str = parts!["files/style.css", "files/settings.css"];
 /// Each part adds to pages that do without it, and finds its elements by a `data-` attribute.
 const SCRIPTS: &str = parts!["files/copy.js"];
 

@@ -18,6 +18,14 @@ pub(super) enum Done {
     Enabled,
     Disabled,
     SentAgain,
+    Saved,
+    WebhookDeleted,
+    Published,
+    TenantMade,
+    TenantDeleted,
+    LlmKeySet,
+    LlmKeyRemoved,
+    KeyRevoked,
 }
 
 impl Done {
@@ -39,6 +47,14 @@ impl Done {
             Self::Enabled => "The webhook is enabled, and what waited for it is sent.",
             Self::Disabled => "The webhook is disabled: nothing is sent to it until it is enabled.",
             Self::SentAgain => "The delivery is due and goes at once.",
+            Self::Saved => "The changes are saved.",
+            Self::WebhookDeleted => "The webhook is deleted. What waited for it is never sent.",
+            Self::Published => "The event is written, and goes to the webhooks that want to hear of it.",
+            Self::TenantMade => "This is the new tenant.",
+            Self::TenantDeleted => "The tenant is deleted, and its API keys with it.",
+            Self::LlmKeySet => "The LLM key is checked and set.",
+            Self::LlmKeyRemoved => "The LLM key is removed.",
+            Self::KeyRevoked => "The API key is revoked: within a second it is refused everywhere.",
         }
     }
 

@@ -11,6 +11,7 @@ statements! {
     INSERT = "INSERT INTO api_keys (key_hash, key_id, role, tenant_id, name, hint, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_hash) DO NOTHING";
     BY_HASH = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE key_hash = $1";
+    BY_ID = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE key_id = $1";
     ANY = "SELECT count(*) FROM api_keys";
     LIST = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE (key_id < $1 OR $1 IS NULL)
         ORDER BY key_id DESC LIMIT $2";
@@ -91,6 +92,16 @@ impl Store {
             .bind(key_hash.as_slice())
             .fetch_optional(conn)
             .await)?;
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    /// The key of this id.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn api_key_of_id(&self, key_id: ApiKeyId) -> Result<Option<ApiKey>> {
+        let row: Option<Row> =
+            on_read!(self, |conn| sqlx::query_as(BY_ID).bind(key_id.0).fetch_optional(conn).await)?;
         row.map(ApiKey::try_from).transpose()
     }
 

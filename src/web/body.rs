@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -47,6 +48,15 @@ impl Body {
     #[must_use]
     pub fn of(value: &Value) -> Self {
         Self(Ok(value.to_string().into()))
+    }
+
+    /// The same of something whose spelling counts.
+    ///
+    /// # Errors
+    /// 500: it cannot be written as JSON.
+    pub fn written(value: &impl Serialize) -> Result<Self, ApiError> {
+        let fault = |_| ApiError::new(Code::Internal, "a request cannot be written");
+        Ok(Self(Ok(serde_json::to_vec(value).map_err(fault)?.into())))
     }
 
     /// The JSON in it, still untyped so that [`super::from_value`] can say where it is wrong.
