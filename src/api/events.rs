@@ -10,7 +10,8 @@ use super::webhook_actions::PublishedView;
 use super::{id, query, tenants, view};
 use crate::app::App;
 use crate::model::{
-    AgentId, ApiKeyId, Event, EventId, EventType, ExecutionId, ReportedEvent, TenantId, Time, UnknownEventType, WebhookKind,
+    AgentId, ApiKeyId, Event, EventId, EventType, ExecutionId, ReportedEvent, TenantId, Time,
+    UnknownEventType, WebhookKind,
 };
 use crate::store::{self, EventFilter, Full, Published};
 use crate::web::{ApiError, Body, Caller, Code, Page, Query, Scope, limit, to_the_end};

@@ -8,12 +8,10 @@ use utoipa::IntoParams;
 use super::signing_secret;
 use super::view::{self, ShownOnce};
 use super::webhook_request::{self, Settings, as_given, check_target, split_secret};
+use super::webhook_row::{made, open};
 use super::{RACES, id, tenants, through};
 use crate::app::{App, open_target};
-use crate::model::{
-    AuditAction, Change, KeyRole, SealedKind, TargetText, TenantId, Time, Webhook, WebhookHealth, WebhookId,
-    WebhookKind, WebhookStatus,
-};
+use crate::model::{AuditAction, Change, KeyRole, TenantId, Webhook, WebhookHealth, WebhookId, WebhookKind};
 use crate::store;
 use crate::web::{ApiError, Body, Caller, Code, IfMatch, Page, Query, Scope, etag, limit, to_the_end};
 
@@ -356,37 +354,6 @@ async fn check_agent(app: &App, settings: &Settings, tenant_id: &TenantId) -> Re
     let Some(agent_id) = settings.agent_id else { return Ok(()) };
     let agent = app.store.agent(agent_id).await?.filter(|agent| agent.tenant_id == *tenant_id);
     agent.map(drop).ok_or_else(|| ApiError::field("/agent_id", "names no agent of the tenant"))
-}
-
-fn made(app: &App, webhook_id: WebhookId, tenant_id: TenantId, settings: Settings, now: Time) -> Webhook {
-    Webhook {
-        webhook_id,
-        kind: WebhookKind::Webhook,
-        tenant_id: Some(tenant_id),
-        agent_id: settings.agent_id,
-        version: 1,
-        status: WebhookStatus::Active,
-        disabled_reason: None,
-        events: settings.events,
-        profile: settings.profile,
-        target: seal(app, webhook_id, &settings.target),
-        options: settings.options,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
-fn seal(app: &App, webhook_id: WebhookId, target: &TargetText) -> String {
-    let text = serde_json::to_string(target).expect("texts can be written");
-    app.cipher.seal(&SealedKind::WebhookTarget.owner(webhook_id.0), &text.into())
-}
-
-/// Where it is. What cannot be opened is met with 503: under a wrong key nothing is put in its place.
-fn open(app: &App, webhook: &Webhook) -> Result<TargetText, ApiError> {
-    open_target(&app.cipher, webhook).map_err(|error| {
-        tracing::error!(webhook_id = %webhook.webhook_id, %error, "an endpoint's target cannot be opened");
-        ApiError::unavailable(error.to_string())
-    })
 }
 
 pub(crate) async fn show(

@@ -77,7 +77,10 @@ mod tests {
         assert_eq!(words(" a, b\r\nc ").collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(rate_limit("", " "), json!(null));
         assert_eq!(rate_limit("6", ""), json!({"per_minute": 6, "burst": null}));
-        assert_eq!(headers("A: b:c\r\n\r\nno colon").expect("headers"), json!({"A": "b:c", "no colon": null}));
+        assert_eq!(
+            headers("A: b:c\r\n\r\nno colon").expect("headers"),
+            json!({"A": "b:c", "no colon": null})
+        );
         assert!(headers("A: 1\nA: 2").is_err());
     }
 }

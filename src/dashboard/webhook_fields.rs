@@ -66,7 +66,10 @@ impl WebhookFields {
             per_minute: shown(view.rate_limit.map(|limit| limit.per_minute)),
             burst: shown(view.rate_limit.map(|limit| limit.burst)),
             headers: headers.join("\n"),
-            disable_on_exhausted: options.disable_on_exhausted.map(|flag| flag.to_string()).unwrap_or_default(),
+            disable_on_exhausted: options
+                .disable_on_exhausted
+                .map(|flag| flag.to_string())
+                .unwrap_or_default(),
             description: view.description.unwrap_or_default(),
             version: view.version,
         }

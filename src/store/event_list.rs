@@ -8,8 +8,8 @@ use super::db::{on_read, statements};
 use super::row::word;
 use super::{Error, Result, Store, events};
 use crate::model::{
-    AgentId, ApiKeyId, DeliveryId, DeliveryStatus, EventId, EventType, ExecutionId, ReportedEvent, TenantId, Time, WebhookId,
-    WebhookKind,
+    AgentId, ApiKeyId, DeliveryId, DeliveryStatus, EventId, EventType, ExecutionId, ReportedEvent, TenantId,
+    Time, WebhookId, WebhookKind,
 };
 
 macro_rules! columns {

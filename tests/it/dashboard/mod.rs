@@ -1,14 +1,20 @@
 //! The dashboard, as browsers and those who attack through them see it.
 
 mod agents;
+mod audit;
 mod browser;
+mod events;
 mod executions;
+mod form;
 mod forms;
+mod keys;
 mod markup;
 mod overview;
 mod roles;
 mod sign_in;
 mod tenancy;
+mod tenants;
+mod webhook_forms;
 mod webhooks;
 
 use agenthook::server::PAGE_ROUTES;
@@ -25,6 +31,9 @@ struct Things {
     refused_hit: String,
     webhook_id: String,
     delivery_id: String,
+    event_id: String,
+    tenant_id: String,
+    key_id: String,
 }
 
 impl Things {
@@ -40,12 +49,18 @@ impl Things {
         receiver.answers(ResponseTemplate::new(500).set_body_string("out of order"));
         let (webhook_id, delivery_id) = failed_delivery(server, &receiver, json!({})).await;
         let refused_hit = refused.header("x-request-id").to_owned();
-        Self { agent, execution_id, refused_hit, webhook_id, delivery_id }
+        let delivery = server.get(&format!("/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}")).await;
+        let event_id = delivery["event_id"].as_str().expect("an id").to_owned();
+        let key = server.key("viewer", "acme").await;
+        let key_id = key["key_id"].as_str().expect("an id").to_owned();
+        let tenant_id = "acme".to_owned();
+        Self { agent, execution_id, refused_hit, webhook_id, delivery_id, event_id, tenant_id, key_id }
     }
 
     fn path(&self, pattern: &str) -> String {
         let path = pattern.replace("{agent_id}", &self.agent.id).replace("{hit_id}", &self.refused_hit);
-        let path = path.replace("{execution_id}", &self.execution_id);
+        let path = path.replace("{execution_id}", &self.execution_id).replace("{event_id}", &self.event_id);
+        let path = path.replace("{tenant_id}", &self.tenant_id).replace("{key_id}", &self.key_id);
         path.replace("{webhook_id}", &self.webhook_id).replace("{delivery_id}", &self.delivery_id)
     }
 }
@@ -73,6 +88,17 @@ fn routes(method: &str) -> Vec<&'static str> {
     let routes =
         PAGE_ROUTES.iter().filter(|(path, methods)| methods.contains(&method) && !open.contains(path));
     routes.map(|(path, _)| *path).collect()
+}
+
+/// Whether an address is for administrators alone.
+fn is_for_admins(pattern: &str) -> bool {
+    pattern.starts_with("/keys")
+        || ["/new-tenant", "/tenants/{tenant_id}/edit", "/tenants/{tenant_id}/delete"].contains(&pattern)
+}
+
+/// Whether an address is that of a form, for whoever may write.
+fn is_a_form(pattern: &str) -> bool {
+    ["/new", "/edit", "/delete", "/rotate"].iter().any(|end| pattern.ends_with(end))
 }
 
 #[test]
