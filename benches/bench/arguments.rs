@@ -59,6 +59,8 @@ pub enum Phase {
     Rules,
     /// Telling an endpoint of each
     Deliver,
+    /// Looking at a million executions
+    History,
 }
 
 /// Where the rows are.
@@ -80,6 +82,7 @@ pub struct Scale {
     pub rounds: usize,
     pub connections: usize,
     pub in_flight: Vec<usize>,
+    pub history: usize,
 }
 
 impl Arguments {
@@ -92,6 +95,7 @@ impl Arguments {
                 rounds: 1,
                 connections: 8,
                 in_flight: vec![20],
+                history: 500,
             };
         }
         let in_flight = if self.full { vec![2000, 5000] } else { vec![2000] };
@@ -100,6 +104,7 @@ impl Arguments {
             rounds: self.rounds,
             connections: self.connections,
             in_flight,
+            history: 1_000_000,
         }
     }
 

@@ -13,7 +13,8 @@ use crate::load::{self, Use};
 use crate::process::{Process, free_address};
 use crate::{Outcome, wire};
 
-const ADMIN_KEY: &str = "ahk_bench-admin-key-0123456789abcdef";
+/// Of every deployment.
+pub const ADMIN_KEY: &str = "ahk_bench-admin-key-0123456789abcdef";
 const ENCRYPTION_KEY: &str = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE=";
 
 /// Where a deployment keeps its rows and rings its bell.
@@ -83,7 +84,7 @@ pub struct Deployment {
     pub address: SocketAddr,
     /// Holds the agent's secret.
     pub sender: Sender,
-    _home: Home,
+    home: Home,
 }
 
 impl Deployment {
@@ -94,13 +95,13 @@ impl Deployment {
         api(address, "POST", "/api/v1/tenants", Some(json!({"tenant_id": "bench"}))).await?;
         let trigger = json!({"type": "webhook", "payload_schema": hooks::schema()});
         let sender = agent(address, trigger).await?;
-        Ok(Self { front, worker: None, address, sender, _home: home })
+        Ok(Self { front, worker: None, address, sender, home })
     }
 
     /// Starts everything.
     pub async fn start(setup: &Setup, settings: &[(&'static str, String)]) -> Outcome<Self> {
         let mut deployment = Self::without_worker(setup, settings).await?;
-        deployment.worker = deployment._home.worker()?;
+        deployment.worker = deployment.home.worker()?;
         Ok(deployment)
     }
 
@@ -144,6 +145,17 @@ impl Deployment {
             return Err(format!("{} of {count} webhooks were accepted", load.accepted).into());
         }
         Ok(())
+    }
+
+    /// Where its rows are, if that is a server.
+    pub fn database_url(&self) -> Option<&str> {
+        self.home.postgres.as_ref().map(|database| database.url.as_str())
+    }
+
+    /// The id of the newest execution.
+    pub async fn any_execution(&self) -> Outcome<String> {
+        let page = api(self.address, "GET", "/api/v1/executions?limit=1", None).await?;
+        Ok(page["executions"][0]["execution_id"].as_str().ok_or("no execution")?.to_owned())
     }
 
     /// Whether there are executions of this status.

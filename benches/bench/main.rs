@@ -11,6 +11,7 @@ mod deployment;
 mod dispatch;
 mod flight;
 mod hello;
+mod history;
 mod hooks;
 mod idle;
 mod load;
@@ -96,6 +97,7 @@ impl Phase {
             Self::Accept => accept::measure(setup, scale).await,
             Self::Rules => rules::measure(setup, scale).await,
             Self::Deliver => deliver::measure(setup, scale).await,
+            Self::History => history::measure(setup, scale).await,
         }
     }
 }

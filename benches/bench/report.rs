@@ -10,8 +10,8 @@ use crate::deployment::Setup;
 
 impl Phase {
     /// In the order in which they are measured.
-    pub const ALL: [Self; 6] =
-        [Self::Idle, Self::Dispatch, Self::Flight, Self::Deliver, Self::Accept, Self::Rules];
+    pub const ALL: [Self; 7] =
+        [Self::Idle, Self::Dispatch, Self::Flight, Self::Deliver, Self::History, Self::Accept, Self::Rules];
 
     /// The table's heading.
     pub fn title(self) -> &'static str {
@@ -22,6 +22,7 @@ impl Phase {
             Self::Accept => "Accepting",
             Self::Rules => "Accepting by rules",
             Self::Deliver => "Delivering",
+            Self::History => "Looking at history",
         }
     }
 
@@ -52,6 +53,7 @@ impl Phase {
                 "delivered/s",
                 "beside a hanging one",
             ],
+            Self::History => &["page, median", "with 5 executions", "with a million more", "ratio"],
         }
     }
 }

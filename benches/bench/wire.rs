@@ -36,6 +36,8 @@ pub struct Connection {
 pub struct Reply<'c> {
     /// The status code.
     pub status: u16,
+    /// The status line and the headers.
+    pub head: &'c [u8],
     /// The body.
     pub body: &'c [u8],
 }
@@ -60,7 +62,7 @@ impl Connection {
                 let status = self.buffer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
                 let status =
                     status.and_then(|digits| digits.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-                return Ok(Reply { status, body: &self.buffer[body] });
+                return Ok(Reply { status, head: &self.buffer[..body.start], body: &self.buffer[body] });
             }
         }
     }
