@@ -37,14 +37,18 @@ impl Faults {
         Ok((status, Self { whole: Some(refused.detail().to_owned()), each }))
     }
 
-    /// What is wrong with the field of this pointer, or with something in it.
+    /// What is wrong with the field of this pointer, or with something right in it.
     pub fn at(&self, field: &str) -> Option<String> {
         self.each.iter().find_map(|(pointer, message)| {
             let below = pointer.strip_prefix(field)?;
             if below.is_empty() {
                 return Some(message.clone());
             }
-            let place = below.strip_prefix('/')?.replace("~1", "/").replace("~0", "~");
+            let place = below
+                .strip_prefix('/')
+                .filter(|place| !place.contains('/'))?
+                .replace("~1", "/")
+                .replace("~0", "~");
             Some(match place.parse::<usize>() {
                 Ok(index) => format!("number {}: {message}", index + 1),
                 Err(_) => format!("{place}: {message}"),
@@ -67,7 +71,7 @@ mod tests {
         let (status, faults) = Faults::of(ApiError::field("/events/1", "must be a type")).expect("a form");
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(faults.at("/events").as_deref(), Some("number 2: must be a type"));
-        assert_eq!((faults.at("/event"), faults.at("/url")), (None, None));
+        assert_eq!((faults.at("/event"), faults.at("/url"), faults.at("")), (None, None, None));
         assert_eq!(faults.whole.as_deref(), Some("/events/1 must be a type"));
         let (_, faults) = Faults::of(ApiError::field("/headers/a~1b", "is no name")).expect("a form");
         assert_eq!(faults.at("/headers").as_deref(), Some("a/b: is no name"));
