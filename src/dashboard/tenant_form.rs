@@ -77,7 +77,7 @@ impl FormPage {
 impl TenantFields {
     fn of(tenant: Tenant) -> Self {
         let shown = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
-        let on = |reason| tenant.fallback_on.contains(&reason).then_some("on").unwrap_or_default().to_owned();
+        let on = |reason| if tenant.fallback_on.contains(&reason) { "on".to_owned() } else { String::new() };
         let mut fields = Self {
             tenant_id: String::new(),
             key_policy: tenant.key_policy.word(),
