@@ -17,7 +17,10 @@ use crate::api::{
     webhook_actions, webhook_secrets, webhooks,
 };
 use crate::app::{App, Role, StartError};
-use crate::dashboard::{self, agent, delivery, execution, live, sign_in, webhook, with_refusals_as_pages};
+use crate::dashboard::{
+    self, agent, delivery, execution, live, sign_in, tenant, tenant_form, webhook, webhook_form,
+    webhook_secret, with_refusals_as_pages,
+};
 use crate::health;
 use crate::ingress::{self, Ingress, Intake};
 use crate::openapi;
@@ -159,14 +162,36 @@ routes! {
         "/agents/{agent_id}/versions/{version}" => { get: agent::versions::show };
         "/agents/{agent_id}/versions/{version}/restore" => { post: agent::versions::restore };
         "/hits/{hit_id}" => { get: dashboard::hits::show };
-        "/webhooks" => { get: dashboard::webhooks::list };
-        "/webhooks/{webhook_id}" => { get: webhook::show };
+        "/webhooks" => { get: dashboard::webhooks::list, post: webhook_form::create };
+        // Above the ids: it is none.
+        "/webhooks/new" => { get: webhook_form::new };
+        "/webhooks/{webhook_id}" => { get: webhook::show, post: webhook_form::save };
+        "/webhooks/{webhook_id}/edit" => { get: webhook_form::edit };
+        "/webhooks/{webhook_id}/delete" => { get: webhook::ask_to_delete, post: webhook::delete };
+        "/webhooks/{webhook_id}/rotate" => { get: webhook_secret::form, post: webhook_secret::rotate };
         "/webhooks/{webhook_id}/enable" => { post: webhook::enable };
         "/webhooks/{webhook_id}/disable" => { post: webhook::disable };
         "/webhooks/{webhook_id}/test" => { post: webhook::test };
         "/webhooks/{webhook_id}/recover" => { post: webhook::recover };
         "/webhooks/{webhook_id}/deliveries/{delivery_id}" => { get: delivery::show };
         "/webhooks/{webhook_id}/deliveries/{delivery_id}/retry" => { post: delivery::retry };
+        "/events" => { get: dashboard::events::list, post: dashboard::event::publish };
+        // Above the ids: they are none.
+        "/events/types" => { get: dashboard::events::types };
+        "/events/new" => { get: dashboard::event::new };
+        "/events/{event_id}" => { get: dashboard::event::show };
+        "/tenants" => { get: dashboard::tenants::list, post: tenant_form::create };
+        // Not below the tenants: one may be called `new`.
+        "/new-tenant" => { get: tenant_form::new };
+        "/tenants/{tenant_id}" => { get: tenant::show, post: tenant_form::save };
+        "/tenants/{tenant_id}/edit" => { get: tenant_form::edit };
+        "/tenants/{tenant_id}/delete" => { get: tenant::ask_to_delete, post: tenant::delete };
+        "/tenants/{tenant_id}/llm-key" => { post: tenant::set_llm_key };
+        "/tenants/{tenant_id}/llm-key/remove" => { post: tenant::remove_llm_key };
+        "/keys" => { get: dashboard::keys::list, post: dashboard::keys::create };
+        "/keys/new" => { get: dashboard::keys::new };
+        "/keys/{key_id}/delete" => { get: dashboard::keys::ask_to_delete, post: dashboard::keys::delete };
+        "/audit" => { get: dashboard::audit::list };
     }
 
     /// What supervisors ask: all that a worker answers.

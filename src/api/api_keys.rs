@@ -47,9 +47,18 @@ pub struct ListQuery {
     responses((status = 201, description = "The key, with its text.", body = view::ApiKeyView))
 )]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Created().json(make(&caller, &app, body).await?))
+}
+
+/// Makes a key, as it is asked for. What it shows has the key's text.
+pub(crate) async fn make(
+    caller: &Caller,
+    app: &web::Data<App>,
+    body: Body,
+) -> Result<view::ApiKeyView, ApiError> {
     let admin = caller.admin()?;
     let Create { role, tenant_id, name } = body.parse()?;
-    check(&app, role, tenant_id.as_ref()).await?;
+    check(app, role, tenant_id.as_ref()).await?;
     if name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARS {
         return Err(ApiError::field("/name", format!("must have 1 to {MAX_NAME_CHARS} characters")));
     }
@@ -64,9 +73,9 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         let app = app.clone();
         async move { app.store.add_api_key(&hash, &key, &entry).await.map(|()| key) }
     };
-    let key = tenants::still_there(through(&app, Change::ApiKeys, made).await?)?;
+    let key = tenants::still_there(through(app, Change::ApiKeys, made).await?)?;
     tracing::info!(%key_id, "API key made");
-    Ok(HttpResponse::Created().json(view::api_key(key, Some(text.expose_secret().to_owned()))))
+    Ok(view::api_key(key, Some(text.expose_secret().to_owned())))
 }
 
 /// An administrator sees all tenants; everybody else has one, which must exist.
@@ -98,11 +107,25 @@ pub async fn list(
     app: web::Data<App>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(page(&app, &caller, &query).await?))
+}
+
+/// A page of keys, as it is asked for.
+pub(crate) async fn page(
+    app: &App,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<Page<view::ApiKeyView>, ApiError> {
     caller.admin()?;
     let limit = limit(query.limit)?;
     let keys = app.store.api_keys(query.cursor, limit + 1).await?;
-    let page = Page::of("keys", keys, limit, |key| key.key_id.to_string(), |key| view::api_key(key, None));
-    Ok(HttpResponse::Ok().json(page))
+    Ok(Page::of("keys", keys, limit, |key| key.key_id.to_string(), |key| view::api_key(key, None)))
+}
+
+/// The key of this id, for administrators: who may not see keys hears the same of every id.
+pub(crate) async fn find(app: &App, caller: &Caller, key_id: &str) -> Result<ApiKey, ApiError> {
+    caller.admin().map_err(|_| ApiError::not_found())?;
+    app.store.api_key_of_id(id(key_id)?).await?.ok_or_else(ApiError::not_found)
 }
 
 /// Revoke an API key

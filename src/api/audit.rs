@@ -51,11 +51,20 @@ pub async fn list(
     app: web::Data<App>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(page(&app, &caller, &query).await?))
+}
+
+/// A page of the log, as it is asked for.
+pub(crate) async fn page(
+    app: &App,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<Page<view::AuditView>, ApiError> {
     let limit = limit(query.limit)?;
     let tenant_id = match caller.scope(query.tenant_id.clone()) {
         Scope::All => None,
         Scope::Tenant(tenant_id) => Some(tenant_id),
-        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("audit"))),
+        Scope::Nothing => return Ok(Page::empty("audit")),
     };
     let mut filter = AuditFilter {
         tenant_id,
@@ -69,7 +78,7 @@ pub async fn list(
     if let Some(own) = &caller.key.tenant_id {
         // Of a tenant that had the same id before, and is deleted, this one hears nothing.
         let Some(own) = app.store.tenant(own).await? else {
-            return Ok(HttpResponse::Ok().json(Page::<()>::empty("audit")));
+            return Ok(Page::empty("audit"));
         };
         filter.from = filter.from.max(Some(own.created_at));
     }
@@ -80,6 +89,5 @@ pub async fn list(
             entry.actor.address = None;
         }
     }
-    let page = Page::of("audit", entries, limit, |entry| entry.audit_id.to_string(), view::audit);
-    Ok(HttpResponse::Ok().json(page))
+    Ok(Page::of("audit", entries, limit, |entry| entry.audit_id.to_string(), view::audit))
 }

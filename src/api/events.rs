@@ -10,7 +10,8 @@ use super::webhook_actions::PublishedView;
 use super::{id, query, tenants, view};
 use crate::app::App;
 use crate::model::{
-    ApiKeyId, Event, EventId, EventType, ReportedEvent, TenantId, Time, UnknownEventType, WebhookKind,
+    AgentId, ApiKeyId, Event, EventId, EventType, ExecutionId, ReportedEvent, TenantId, Time,
+    UnknownEventType, WebhookKind,
 };
 use crate::store::{self, EventFilter, Full, Published};
 use crate::web::{ApiError, Body, Caller, Code, Page, Query, Scope, limit, to_the_end};
@@ -52,6 +53,10 @@ pub struct ListQuery {
     /// Only of this type.
     #[param(value_type = Option<String>, max_length = 100)]
     event_type: Option<EventType>,
+    /// Only about this agent.
+    agent_id: Option<AgentId>,
+    /// Only about this execution.
+    execution_id: Option<ExecutionId>,
     /// From then on.
     #[serde(default, deserialize_with = "query::time")]
     #[param(value_type = Option<String>, format = DateTime)]
@@ -85,16 +90,23 @@ pub struct ListQuery {
     )
 )]
 pub async fn publish(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Accepted().json(PublishedView { event_id: publish_one(&caller, &app, body).await? }))
+}
+
+/// Publishes an event, as it is asked for.
+pub(crate) async fn publish_one(
+    caller: &Caller,
+    app: &web::Data<App>,
+    body: Body,
+) -> Result<EventId, ApiError> {
     caller.writer()?;
     let (bytes, report) = body.split::<Report>("data")?;
     let event_type = reportable(&report.event_type)?;
     check_key(report.idempotency_key.as_deref())?;
     let named = report.tenant_id.map(|tenant_id| Value::String(tenant_id.into()));
-    let tenant_id = tenants::named(&app, &caller, named).await?;
+    let tenant_id = tenants::named(app, caller, named).await?;
     let data = event_data::read(bytes, &event_type, app.settings.outbound.max_event_bytes).await?;
-    let event_id =
-        write(&app, tenant_id, event_type, data, report.idempotency_key, caller.key.key_id).await?;
-    Ok(HttpResponse::Accepted().json(PublishedView { event_id }))
+    write(app, tenant_id, event_type, data, report.idempotency_key, caller.key.key_id).await
 }
 
 /// The type, if it is one that others report.
@@ -168,22 +180,33 @@ pub async fn list(
     app: web::Data<App>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(page(&app, &caller, &query).await?))
+}
+
+/// A page of events, as it is asked for.
+pub(crate) async fn page(
+    app: &App,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<Page<view::EventView>, ApiError> {
     let limit = limit(query.limit)?;
     let tenant_id = match caller.scope(query.tenant_id.clone()) {
         Scope::All => None,
         Scope::Tenant(tenant_id) => Some(tenant_id),
-        Scope::Nothing => return Ok(HttpResponse::Ok().json(Page::<()>::empty("events"))),
+        Scope::Nothing => return Ok(Page::empty("events")),
     };
     let filter = EventFilter {
         tenant_id,
         event_type: query.event_type.clone(),
+        agent_id: query.agent_id,
+        execution_id: query.execution_id,
         from: query.from,
         to: query.to,
         before: query.cursor,
     };
     let events = app.store.events(&filter, limit + 1).await?;
     let cursor = |event: &ReportedEvent| event.event.event_id.to_string();
-    Ok(HttpResponse::Ok().json(Page::of("events", events, limit, cursor, view::event)))
+    Ok(Page::of("events", events, limit, cursor, view::event))
 }
 
 /// Show an event
@@ -199,12 +222,21 @@ pub async fn get(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let event = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(whole(&app, &caller, &path).await?))
+}
+
+/// An event with its deliveries, as far as the caller may know of them.
+pub(crate) async fn whole(
+    app: &App,
+    caller: &Caller,
+    event_id: &str,
+) -> Result<view::EventDetailView, ApiError> {
+    let event = find(app, caller, event_id).await?;
     let mut deliveries = app.store.deliveries_of_event(event.event.event_id).await?;
     if caller.key.tenant_id.is_some() {
         deliveries.retain(|delivery| delivery.kind != Some(WebhookKind::Platform));
     }
-    Ok(HttpResponse::Ok().json(view::event_detail(event, deliveries)))
+    Ok(view::event_detail(event, deliveries))
 }
 
 /// List event types

@@ -42,7 +42,17 @@ pub async fn set(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let before = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(set_one(&caller, &app, &path, body).await?))
+}
+
+/// Sets a tenant's key, as it is asked for.
+pub(crate) async fn set_one(
+    caller: &Caller,
+    app: &web::Data<App>,
+    path: &str,
+    body: Body,
+) -> Result<view::TenantView, ApiError> {
+    let before = find(app, caller, path).await?;
     let writer = caller.writer()?;
     let Key { key } = body.parse()?;
     let text = key.expose_secret();
@@ -60,16 +70,16 @@ pub async fn set(
         }
     };
     let sealed = app.cipher.seal(&llm_key_owner(&before.tenant_id), &key);
-    if !change(&app, &writer, &before, Some(LlmKey { sealed, hint: hint(text) })).await? {
+    if !change(app, &writer, &before, Some(LlmKey { sealed, hint: hint(text) })).await? {
         // If it is gone, that is the answer.
-        find(&app, &caller, &path).await?;
+        find(app, caller, path).await?;
         return Err(ApiError::new(
             Code::Conflict,
             "the tenant was changed meanwhile, so the key was not set: send it again",
         ));
     }
-    let tenant = find(&app, &caller, &path).await?;
-    Ok(HttpResponse::Ok().json(view::tenant_warned(tenant, caller.key.role, warnings)))
+    let tenant = find(app, caller, path).await?;
+    Ok(view::tenant_warned(tenant, caller.key.role, warnings))
 }
 
 /// Remove a tenant's LLM key

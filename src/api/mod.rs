@@ -29,6 +29,7 @@ pub(crate) mod view;
 pub mod webhook_actions;
 mod webhook_request;
 mod webhook_retry;
+mod webhook_row;
 pub mod webhook_secrets;
 pub mod webhooks;
 

@@ -90,6 +90,15 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     responses((status = 201, description = "The tenant.", body = view::TenantView), (status = 409, description = "conflict"))
 )]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Created().json(make(&caller, &app, body).await?))
+}
+
+/// Makes a tenant, as it is asked for.
+pub(crate) async fn make(
+    caller: &Caller,
+    app: &web::Data<App>,
+    body: Body,
+) -> Result<view::TenantView, ApiError> {
     let admin = caller.admin()?;
     let new: Create = body.parse()?;
     let now = app.clock.now();
@@ -112,13 +121,13 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         let (app, tenant) = (app.clone(), tenant.clone());
         async move { app.store.insert_tenant(&tenant, &entry).await }
     };
-    match through(&app, Change::Tenant(tenant.tenant_id.clone()), made).await? {
+    match through(app, Change::Tenant(tenant.tenant_id.clone()), made).await? {
         Err(store::Error::Conflict) => {
             Err(ApiError::new(Code::Conflict, format!("there is a tenant {} already", tenant.tenant_id)))
         }
         made => {
             made?;
-            Ok(HttpResponse::Created().json(view::tenant(tenant, caller.key.role)))
+            Ok(view::tenant(tenant, caller.key.role))
         }
     }
 }
@@ -135,6 +144,15 @@ pub async fn list(
     app: web::Data<App>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(page(&app, &caller, &query).await?))
+}
+
+/// A page of tenants, as it is asked for.
+pub(crate) async fn page(
+    app: &App,
+    caller: &Caller,
+    query: &ListQuery,
+) -> Result<Page<view::TenantView>, ApiError> {
     let limit = limit(query.limit)?;
     let after = query.cursor.as_ref();
     let tenants = match caller.scope(None) {
@@ -146,8 +164,7 @@ pub async fn list(
         Scope::Nothing => Vec::new(),
     };
     let shown = |tenant| view::tenant(tenant, caller.key.role);
-    let page = Page::of("tenants", tenants, limit, |tenant| tenant.tenant_id.to_string(), shown);
-    Ok(HttpResponse::Ok().json(page))
+    Ok(Page::of("tenants", tenants, limit, |tenant| tenant.tenant_id.to_string(), shown))
 }
 
 /// Show a tenant
@@ -180,7 +197,17 @@ pub async fn update(
     path: web::Path<String>,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let mut tenant = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(patch(&caller, &app, &path, body).await?))
+}
+
+/// Changes some of a tenant, as it is asked for.
+pub(crate) async fn patch(
+    caller: &Caller,
+    app: &web::Data<App>,
+    path: &str,
+    body: Body,
+) -> Result<view::TenantView, ApiError> {
+    let mut tenant = find(app, caller, path).await?;
     let admin = caller.admin()?;
     let fields = body.json()?;
     let changed: Vec<_> = fields.as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
@@ -196,10 +223,10 @@ pub async fn update(
             let entry = entry.with("changed", changed.clone());
             async move { app.store.update_tenant(&tenant, &entry).await }
         };
-        if through(&app, Change::Tenant(tenant_id), made).await?? {
-            return Ok(HttpResponse::Ok().json(view::tenant(tenant, caller.key.role)));
+        if through(app, Change::Tenant(tenant_id), made).await?? {
+            return Ok(view::tenant(tenant, caller.key.role));
         }
-        tenant = find(&app, &caller, &path).await?;
+        tenant = find(app, caller, path).await?;
     }
     Err(store::Error::Conflict.into())
 }
@@ -259,7 +286,7 @@ pub async fn delete(
 }
 
 /// The tenant with this id, if the caller may know of it.
-pub(super) async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<Tenant, ApiError> {
+pub(crate) async fn find(app: &App, caller: &Caller, tenant_id: &str) -> Result<Tenant, ApiError> {
     let tenant_id = id(tenant_id)?;
     caller.sees(&tenant_id)?;
     app.store.tenant(&tenant_id).await?.ok_or_else(ApiError::not_found)

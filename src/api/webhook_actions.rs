@@ -207,7 +207,18 @@ pub async fn rotate(
     if_match: IfMatch,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    let mut webhook = find(&app, &caller, &path).await?;
+    Ok(HttpResponse::Ok().json(rotate_one(&caller, &app, &path, &if_match, body).await?))
+}
+
+/// Exchanges an endpoint's secret, as it is asked for.
+pub(crate) async fn rotate_one(
+    caller: &Caller,
+    app: &web::Data<App>,
+    path: &str,
+    if_match: &IfMatch,
+    body: Body,
+) -> Result<view::RotatedSigningSecretView, ApiError> {
+    let mut webhook = find(app, caller, path).await?;
     let writer = caller.writer()?;
     let Rotate { overlap_seconds, secret } = body.parse_or_default()?;
     let overlap = signing_secret::overlap(overlap_seconds)?;
@@ -219,19 +230,19 @@ pub async fn rotate(
             refuse_platform(&webhook)?;
         }
         let now = app.clock.now();
-        signing_secret::refuse_known(&app, webhook.webhook_id, given.as_ref(), now).await?;
+        signing_secret::refuse_known(app, webhook.webhook_id, given.as_ref(), now).await?;
         let entry = of(writer.does(AuditAction::SigningSecretRotated, webhook.webhook_id, now), &webhook);
         if let Some((secret_id, text)) =
-            signing_secret::rotate(&app, webhook, given.clone(), overlap, entry).await?
+            signing_secret::rotate(app, webhook, given.clone(), overlap, entry).await?
         {
             let shown = signing_secret::shown(&text);
-            return Ok(HttpResponse::Ok().json(view::RotatedSigningSecretView {
+            return Ok(view::RotatedSigningSecretView {
                 secret_id,
                 secret_key: text.expose_secret().to_owned(),
                 standard_webhooks_secret: shown.standard_webhooks_secret,
-            }));
+            });
         }
-        webhook = find(&app, &caller, &path).await?;
+        webhook = find(app, caller, path).await?;
     }
     Err(store::Error::Conflict.into())
 }

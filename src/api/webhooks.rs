@@ -8,12 +8,10 @@ use utoipa::IntoParams;
 use super::signing_secret;
 use super::view::{self, ShownOnce};
 use super::webhook_request::{self, Settings, as_given, check_target, split_secret};
+use super::webhook_row::{made, open};
 use super::{RACES, id, tenants, through};
 use crate::app::{App, open_target};
-use crate::model::{
-    AuditAction, Change, KeyRole, SealedKind, TargetText, TenantId, Time, Webhook, WebhookHealth, WebhookId,
-    WebhookKind, WebhookStatus,
-};
+use crate::model::{AuditAction, Change, KeyRole, TenantId, Webhook, WebhookHealth, WebhookId, WebhookKind};
 use crate::store;
 use crate::web::{ApiError, Body, Caller, Code, IfMatch, Page, Query, Scope, etag, limit, to_the_end};
 
@@ -47,16 +45,26 @@ pub struct ListQuery {
     )
 )]
 pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<HttpResponse, ApiError> {
+    let made = make(&caller, &app, body).await?;
+    Ok(HttpResponse::Created().insert_header(etag(made.version)).json(made))
+}
+
+/// Makes an endpoint, as it is asked for. What it shows has the secret.
+pub(crate) async fn make(
+    caller: &Caller,
+    app: &web::Data<App>,
+    body: Body,
+) -> Result<view::WebhookView, ApiError> {
     let writer = caller.writer()?;
     let mut fields = object(body)?;
-    let tenant_id = tenants::named(&app, &caller, fields.remove("tenant_id")).await?;
+    let tenant_id = tenants::named(app, caller, fields.remove("tenant_id")).await?;
     let given = split_secret(&mut fields)?;
     let settings = webhook_request::read(fields, None)?;
-    check_agent(&app, &settings, &tenant_id).await?;
-    let warnings = check_target(&app, &settings.target).await?;
+    check_agent(app, &settings, &tenant_id).await?;
+    let warnings = check_target(app, &settings.target).await?;
     let (webhook_id, now) = (WebhookId::new(), app.clock.now());
-    let webhook = made(&app, webhook_id, tenant_id.clone(), settings, now);
-    let (secret, text) = signing_secret::make(&app, webhook_id, given, now);
+    let webhook = made(app, webhook_id, tenant_id.clone(), settings, now);
+    let (secret, text) = signing_secret::make(app, webhook_id, given, now);
     let entry = writer.does(AuditAction::WebhookCreated, webhook_id, now).of(&tenant_id);
     let inserted = {
         let (app, webhook) = (app.clone(), webhook.clone());
@@ -72,9 +80,7 @@ pub async fn create(caller: Caller, app: web::Data<App>, body: Body) -> Result<H
         return Err(ApiError::new(Code::Conflict, detail));
     }
     let shown = ShownOnce { warnings, ..signing_secret::shown(&text) };
-    Ok(HttpResponse::Created()
-        .insert_header(etag(webhook.version))
-        .json(show(&app, &caller, webhook, shown).await?))
+    show(app, caller, webhook, shown).await
 }
 
 /// List webhook endpoints
@@ -149,7 +155,8 @@ pub async fn replace(
     if_match: IfMatch,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    change(&caller, &app, &path, &if_match, body, |_, given| given).await
+    let view = change(&caller, &app, &path, &if_match, body, |_, given| given).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(view.version)).json(view))
 }
 
 /// Change a webhook endpoint
@@ -174,7 +181,19 @@ pub async fn update(
     if_match: IfMatch,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
-    change(&caller, &app, &path, &if_match, body, |mut present, given| {
+    let view = patch(&caller, &app, &path, &if_match, body).await?;
+    Ok(HttpResponse::Ok().insert_header(etag(view.version)).json(view))
+}
+
+/// Changes some of an endpoint, as it is asked for.
+pub(crate) async fn patch(
+    caller: &Caller,
+    app: &web::Data<App>,
+    path: &str,
+    if_match: &IfMatch,
+    body: Body,
+) -> Result<view::WebhookView, ApiError> {
+    change(caller, app, path, if_match, body, |mut present, given| {
         present.extend(given);
         present
     })
@@ -188,7 +207,7 @@ async fn change(
     if_match: &IfMatch,
     body: Body,
     merge: impl Fn(Map<String, Value>, Map<String, Value>) -> Map<String, Value>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<view::WebhookView, ApiError> {
     let mut webhook = find(app, caller, path).await?;
     let writer = caller.writer()?;
     let mut fields = object(body)?;
@@ -238,9 +257,7 @@ async fn change(
             updated => {
                 updated?;
                 let next = Webhook { version: next.version + 1, ..next };
-                let (version, shown) = (next.version, ShownOnce { warnings, ..shown });
-                let view = show(app, caller, next, shown).await?;
-                return Ok(HttpResponse::Ok().insert_header(etag(version)).json(view));
+                return show(app, caller, next, ShownOnce { warnings, ..shown }).await;
             }
         }
     }
@@ -312,7 +329,7 @@ pub(crate) async fn find(app: &App, caller: &Caller, webhook_id: &str) -> Result
 }
 
 /// What is made by the settings is changed there.
-pub(super) fn refuse_platform(webhook: &Webhook) -> Result<(), ApiError> {
+pub(crate) fn refuse_platform(webhook: &Webhook) -> Result<(), ApiError> {
     let detail = match webhook.kind {
         WebhookKind::Webhook => return Ok(()),
         WebhookKind::Platform => {
@@ -337,37 +354,6 @@ async fn check_agent(app: &App, settings: &Settings, tenant_id: &TenantId) -> Re
     let Some(agent_id) = settings.agent_id else { return Ok(()) };
     let agent = app.store.agent(agent_id).await?.filter(|agent| agent.tenant_id == *tenant_id);
     agent.map(drop).ok_or_else(|| ApiError::field("/agent_id", "names no agent of the tenant"))
-}
-
-fn made(app: &App, webhook_id: WebhookId, tenant_id: TenantId, settings: Settings, now: Time) -> Webhook {
-    Webhook {
-        webhook_id,
-        kind: WebhookKind::Webhook,
-        tenant_id: Some(tenant_id),
-        agent_id: settings.agent_id,
-        version: 1,
-        status: WebhookStatus::Active,
-        disabled_reason: None,
-        events: settings.events,
-        profile: settings.profile,
-        target: seal(app, webhook_id, &settings.target),
-        options: settings.options,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
-fn seal(app: &App, webhook_id: WebhookId, target: &TargetText) -> String {
-    let text = serde_json::to_string(target).expect("texts can be written");
-    app.cipher.seal(&SealedKind::WebhookTarget.owner(webhook_id.0), &text.into())
-}
-
-/// Where it is. What cannot be opened is met with 503: under a wrong key nothing is put in its place.
-fn open(app: &App, webhook: &Webhook) -> Result<TargetText, ApiError> {
-    open_target(&app.cipher, webhook).map_err(|error| {
-        tracing::error!(webhook_id = %webhook.webhook_id, %error, "an endpoint's target cannot be opened");
-        ApiError::unavailable(error.to_string())
-    })
 }
 
 pub(crate) async fn show(

@@ -28,7 +28,8 @@ const STYLES: &str = parts![
     "files/waterfall.css",
     "files/diff.css",
     "files/live.css",
-    "files/agents.css"
+    "files/agents.css",
+    "files/settings.css"
 ];
 /// Each part adds to pages that do without it, and finds its elements by a `data-` attribute.
 const SCRIPTS: &str = parts!["files/copy.js", "files/live.js", "files/check.js"];

@@ -27,6 +27,13 @@ pub(super) enum Done {
     Archived,
     SecretRevoked,
     TestQueued,
+    WebhookDeleted,
+    Published,
+    TenantMade,
+    TenantDeleted,
+    LlmKeySet,
+    LlmKeyRemoved,
+    KeyRevoked,
 }
 
 impl Done {
@@ -49,7 +56,7 @@ impl Done {
             Self::Disabled => "The webhook is disabled: nothing is sent to it until it is enabled.",
             Self::SentAgain => "The delivery is due and goes at once.",
             Self::Created => "The agent is created.",
-            Self::Saved => "The agent is saved as a new version.",
+            Self::Saved => "The changes are saved.",
             Self::Unchanged => "Nothing was changed, so there is no new version.",
             Self::Restored => "The agent says again what that version said, as a new version.",
             Self::Paused => "The agent is paused.",
@@ -57,6 +64,13 @@ impl Done {
             Self::Archived => "The agent is archived: it takes no hooks, and is kept for its history.",
             Self::SecretRevoked => "The secret is revoked and verifies nothing any more.",
             Self::TestQueued => "The test is queued: this is its execution.",
+            Self::WebhookDeleted => "The webhook is deleted. What waited for it is never sent.",
+            Self::Published => "The event is written, and goes to the webhooks that want to hear of it.",
+            Self::TenantMade => "This is the new tenant.",
+            Self::TenantDeleted => "The tenant is deleted, and its API keys with it.",
+            Self::LlmKeySet => "The LLM key is checked and set.",
+            Self::LlmKeyRemoved => "The LLM key is removed.",
+            Self::KeyRevoked => "The API key is revoked: within a second it is refused everywhere.",
         }
     }
 

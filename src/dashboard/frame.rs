@@ -6,6 +6,7 @@ use super::done::Done;
 use super::session::SignedIn;
 use super::show::Show;
 use crate::app::App;
+use crate::model::KeyRole;
 
 /// Around a page.
 pub(super) struct Frame {
@@ -29,6 +30,8 @@ pub(super) struct Who {
     pub tenant_id: Option<String>,
     /// Whether there are buttons for them.
     pub may_write: bool,
+    /// Whether they make tenants and keys.
+    pub is_admin: bool,
     pub csrf: String,
 }
 
@@ -39,10 +42,23 @@ pub(super) enum Section {
     Executions,
     Agents,
     Webhooks,
+    Events,
+    Tenants,
+    Keys,
+    Audit,
 }
 
 impl Section {
-    const ALL: [Self; 4] = [Self::Overview, Self::Executions, Self::Agents, Self::Webhooks];
+    const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Executions,
+        Self::Agents,
+        Self::Webhooks,
+        Self::Events,
+        Self::Tenants,
+        Self::Keys,
+        Self::Audit,
+    ];
 
     fn parts(self) -> (&'static str, &'static str) {
         match self {
@@ -50,7 +66,16 @@ impl Section {
             Self::Executions => ("Executions", "/executions"),
             Self::Agents => ("Agents", "/agents"),
             Self::Webhooks => ("Webhooks", "/webhooks"),
+            Self::Events => ("Events", "/events"),
+            Self::Tenants => ("Tenants", "/tenants"),
+            Self::Keys => ("Keys", "/keys"),
+            Self::Audit => ("Audit", "/audit"),
         }
+    }
+
+    /// Whether it answers whoever is no admin.
+    fn is_for_all(self) -> bool {
+        self != Self::Keys
     }
 }
 
@@ -79,18 +104,24 @@ impl Frame {
         Self { done, ..self }
     }
 
-    /// The navigation: names, addresses, and whether it is here.
+    /// The navigation, of what answers: names, addresses, and whether it is here.
     pub fn links(&self) -> Vec<(&'static str, String, bool)> {
         let link = |section: Section| {
             let (name, path) = section.parts();
             (name, format!("{}{path}", self.base), self.section == Some(section))
         };
-        Section::ALL.map(link).into()
+        let sections = Section::ALL.into_iter();
+        sections.filter(|section| section.is_for_all() || self.is_admin()).map(link).collect()
     }
 
     /// Whether there are buttons.
     pub fn may_write(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.may_write)
+    }
+
+    /// Whether there are the buttons that make tenants and keys.
+    pub fn is_admin(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.is_admin)
     }
 
     /// What forms send along.
@@ -112,6 +143,7 @@ impl Who {
             role: key.role.word(),
             tenant_id: key.tenant_id.as_ref().map(ToString::to_string),
             may_write: key.role.may_write(),
+            is_admin: key.role == KeyRole::Admin,
             csrf: signed_in.csrf.clone(),
         }
     }

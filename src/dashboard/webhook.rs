@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{page, see};
+use super::confirm::Confirm;
 use super::done::Done;
 use super::filters::{Filters, in_utc};
 use super::frame::{Frame, Section};
@@ -16,7 +17,7 @@ use crate::api::view::{DeliveryPage, ShownOnce, WebhookView};
 use crate::api::{deliveries, webhook_actions, webhooks};
 use crate::app::App;
 use crate::model::{DeliveryStatus, WebhookId, WebhookKind, WebhookStatus};
-use crate::web::{ApiError, Body};
+use crate::web::{ApiError, Body, IfMatch};
 
 #[derive(Template)]
 #[template(path = "webhook.html")]
@@ -38,6 +39,15 @@ pub struct Recover {
     until: String,
 }
 
+/// What to delete.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    /// The version that was looked at; 0 is none.
+    #[serde(default)]
+    version: i32,
+}
+
 impl WebhookPage {
     fn path(&self) -> String {
         here(self.webhook.webhook_id)
@@ -50,6 +60,16 @@ impl WebhookPage {
     /// Whether it can be disabled by hand: what the settings or an agent make is changed there.
     fn can_be_disabled(&self) -> bool {
         !self.is_disabled() && self.webhook.kind == WebhookKind::Webhook
+    }
+
+    /// Whether its settings are changed here, and not with what made it.
+    fn can_be_changed(&self) -> bool {
+        self.webhook.kind == WebhookKind::Webhook
+    }
+
+    /// Whether its secret is exchanged here.
+    fn can_be_rotated(&self) -> bool {
+        self.webhook.kind != WebhookKind::Platform
     }
 
     /// Whether it has a URL of its own to send a test to.
@@ -134,6 +154,46 @@ pub async fn recover(
     let wish = Body::of(&json!({"since": in_utc(since), "until": until}));
     deliveries::recover(signed_in.caller, app.clone(), path.to_string().into(), wish).await?;
     Ok(after(&app, Done::Recovered, *path))
+}
+
+/// Asks whether it shall be deleted.
+///
+/// # Errors
+/// 403: a viewer deletes none; 404: there is none of this id; 409: it is deleted elsewhere.
+pub async fn ask_to_delete(
+    app: web::Data<App>,
+    signed_in: SignedIn,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let webhook = webhooks::find(&app, &signed_in.caller, &path).await?;
+    signed_in.caller.writer()?;
+    webhooks::refuse_platform(&webhook)?;
+    let (webhook_id, version) = (webhook.webhook_id, webhook.version);
+    let view = webhooks::show(&app, &signed_in.caller, webhook, ShownOnce::default()).await?;
+    Confirm {
+        frame: Frame::of(&app, &signed_in, Section::Webhooks, "Delete a webhook"),
+        subject: view.url.unwrap_or_else(|| webhook_id.to_string()),
+        consequences: "What waits to be sent to it ends as exhausted. Disable it instead to keep what waits.",
+        action: format!("{}/delete", here(webhook_id)),
+        version: Some(version),
+        label: "Delete the webhook",
+        back: here(webhook_id),
+    }
+    .page()
+}
+
+/// Deletes it.
+///
+/// # Errors
+/// 403, 404, 409, 412: as the API says it.
+pub async fn delete(
+    app: web::Data<App>,
+    sent: Sent<Delete>,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let version = IfMatch::version(sent.fields.version);
+    webhooks::delete(sent.caller(), app.clone(), path, version).await?;
+    Ok(see(&app, &Done::WebhookDeleted.at("/webhooks")))
 }
 
 fn here(id: WebhookId) -> String {

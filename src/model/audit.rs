@@ -43,76 +43,54 @@ pub struct Actor {
     pub request_id: Option<Uuid>,
 }
 
-/// What can be done and is worth a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[allow(missing_docs, reason = "the words say it")]
-pub enum AuditAction {
-    #[serde(rename = "tenant.created")]
-    TenantCreated,
-    #[serde(rename = "tenant.updated")]
-    TenantUpdated,
-    #[serde(rename = "tenant.deleted")]
-    TenantDeleted,
-    #[serde(rename = "llm_key.set")]
-    LlmKeySet,
-    #[serde(rename = "llm_key.removed")]
-    LlmKeyRemoved,
-    #[serde(rename = "api_key.created")]
-    ApiKeyCreated,
-    #[serde(rename = "api_key.deleted")]
-    ApiKeyDeleted,
-    #[serde(rename = "api_key.signed_in")]
-    ApiKeySignedIn,
-    #[serde(rename = "api_key.signed_out")]
-    ApiKeySignedOut,
-    #[serde(rename = "agent.created")]
-    AgentCreated,
-    #[serde(rename = "agent.updated")]
-    AgentUpdated,
-    #[serde(rename = "agent.deleted")]
-    AgentDeleted,
-    #[serde(rename = "agent.tested")]
-    AgentTested,
-    #[serde(rename = "webhook_secret.revealed")]
-    WebhookSecretRevealed,
-    #[serde(rename = "webhook_secret.rotated")]
-    WebhookSecretRotated,
-    #[serde(rename = "webhook_secret.revoked")]
-    WebhookSecretRevoked,
-    #[serde(rename = "execution.cancelled")]
-    ExecutionCancelled,
-    #[serde(rename = "execution.retried")]
-    ExecutionRetried,
-    #[serde(rename = "execution.replayed")]
-    ExecutionReplayed,
-    #[serde(rename = "execution.released")]
-    ExecutionReleased,
-    #[serde(rename = "execution.discarded")]
-    ExecutionDiscarded,
-    #[serde(rename = "model.registered")]
-    ModelRegistered,
-    #[serde(rename = "model.notified")]
-    ModelNotified,
-    #[serde(rename = "bulk.started")]
-    BulkStarted,
-    #[serde(rename = "webhook.created")]
-    WebhookCreated,
-    #[serde(rename = "webhook.updated")]
-    WebhookUpdated,
-    #[serde(rename = "webhook.deleted")]
-    WebhookDeleted,
-    #[serde(rename = "webhook.enabled")]
-    WebhookEnabled,
-    #[serde(rename = "webhook.disabled")]
-    WebhookDisabled,
-    #[serde(rename = "webhook.tested")]
-    WebhookTested,
-    #[serde(rename = "webhook.recovered")]
-    WebhookRecovered,
-    #[serde(rename = "signing_secret.rotated")]
-    SigningSecretRotated,
-    #[serde(rename = "delivery.retried")]
-    DeliveryRetried,
+macro_rules! actions {
+    ($($name:ident = $word:literal;)*) => {
+        /// What can be done and is worth a row.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[allow(missing_docs, reason = "the words say it")]
+        pub enum AuditAction { $(#[serde(rename = $word)] $name,)* }
+
+        impl AuditAction {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+actions! {
+    TenantCreated = "tenant.created";
+    TenantUpdated = "tenant.updated";
+    TenantDeleted = "tenant.deleted";
+    LlmKeySet = "llm_key.set";
+    LlmKeyRemoved = "llm_key.removed";
+    ApiKeyCreated = "api_key.created";
+    ApiKeyDeleted = "api_key.deleted";
+    ApiKeySignedIn = "api_key.signed_in";
+    ApiKeySignedOut = "api_key.signed_out";
+    AgentCreated = "agent.created";
+    AgentUpdated = "agent.updated";
+    AgentDeleted = "agent.deleted";
+    AgentTested = "agent.tested";
+    WebhookSecretRevealed = "webhook_secret.revealed";
+    WebhookSecretRotated = "webhook_secret.rotated";
+    WebhookSecretRevoked = "webhook_secret.revoked";
+    ExecutionCancelled = "execution.cancelled";
+    ExecutionRetried = "execution.retried";
+    ExecutionReplayed = "execution.replayed";
+    ExecutionReleased = "execution.released";
+    ExecutionDiscarded = "execution.discarded";
+    ModelRegistered = "model.registered";
+    ModelNotified = "model.notified";
+    BulkStarted = "bulk.started";
+    WebhookCreated = "webhook.created";
+    WebhookUpdated = "webhook.updated";
+    WebhookDeleted = "webhook.deleted";
+    WebhookEnabled = "webhook.enabled";
+    WebhookDisabled = "webhook.disabled";
+    WebhookTested = "webhook.tested";
+    WebhookRecovered = "webhook.recovered";
+    SigningSecretRotated = "signing_secret.rotated";
+    DeliveryRetried = "delivery.retried";
 }
 
 /// An action as it stands in the log. One that a newer version of this program wrote may have a word that this one does

@@ -12,6 +12,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (key_hash) DO NOTHING";
     BY_HASH = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE key_hash = $1";
     IS_THERE = "SELECT count(*) FROM api_keys WHERE key_id = $1";
+    BY_ID = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE key_id = $1";
     ANY = "SELECT count(*) FROM api_keys";
     LIST = "SELECT key_id, role, tenant_id, name, hint, created_at FROM api_keys WHERE (key_id < $1 OR $1 IS NULL)
         ORDER BY key_id DESC LIMIT $2";
@@ -105,6 +106,16 @@ impl Store {
             .fetch_one(conn)
             .await)?;
         Ok(count > 0)
+    }
+
+    /// The key of this id.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn api_key_of_id(&self, key_id: ApiKeyId) -> Result<Option<ApiKey>> {
+        let row: Option<Row> =
+            on_read!(self, |conn| sqlx::query_as(BY_ID).bind(key_id.0).fetch_optional(conn).await)?;
+        row.map(ApiKey::try_from).transpose()
     }
 
     /// Whether there is any API key at all.

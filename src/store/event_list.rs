@@ -8,8 +8,8 @@ use super::db::{on_read, statements};
 use super::row::word;
 use super::{Error, Result, Store, events};
 use crate::model::{
-    ApiKeyId, DeliveryId, DeliveryStatus, EventId, EventType, ReportedEvent, TenantId, Time, WebhookId,
-    WebhookKind,
+    AgentId, ApiKeyId, DeliveryId, DeliveryStatus, EventId, EventType, ExecutionId, ReportedEvent, TenantId,
+    Time, WebhookId, WebhookKind,
 };
 
 macro_rules! columns {
@@ -31,6 +31,10 @@ pub struct EventFilter {
     pub tenant_id: Option<TenantId>,
     /// Of this type.
     pub event_type: Option<EventType>,
+    /// About this agent.
+    pub agent_id: Option<AgentId>,
+    /// About this execution.
+    pub execution_id: Option<ExecutionId>,
     /// That happened at this time or later.
     pub from: Option<Time>,
     /// That happened before this time.
@@ -79,6 +83,8 @@ fn text(filter: &EventFilter) -> (String, Vec<Value>) {
     let mut wanted = Conditions::default();
     wanted.value("tenant_id =", filter.tenant_id.clone().map(|id| Value::Text(id.into())));
     wanted.value("event_type =", filter.event_type.clone().map(|kind| Value::Text(kind.into())));
+    wanted.value("agent_id =", filter.agent_id.map(|id| Value::Id(id.0)));
+    wanted.value("execution_id =", filter.execution_id.map(|id| Value::Id(id.0)));
     wanted.page(("event_id", "at"), filter.from, filter.to, filter.before.map(|id| id.0));
     let (conditions, limit) = (wanted.text(), wanted.next_place());
     let columns = columns!();
@@ -91,11 +97,14 @@ fn text(filter: &EventFilter) -> (String, Vec<Value>) {
 /// Each text that there is.
 pub(super) fn every_text() -> Vec<String> {
     let (tenant, time, event) = ("t".parse::<TenantId>().ok(), Time::UNIX_EPOCH, EventId::new());
-    let texts = (0..32_u8).map(|bits| {
+    let (agent, execution) = (AgentId::new(), ExecutionId::new());
+    let texts = (0..128_u8).map(|bits| {
         let has = |bit: u8| bits & (1 << bit) != 0;
         let filter = EventFilter {
             tenant_id: tenant.clone().filter(|_| has(0)),
             event_type: has(1).then_some(EventType::ModelRegistered),
+            agent_id: has(5).then_some(agent),
+            execution_id: has(6).then_some(execution),
             from: has(2).then_some(time),
             to: has(3).then_some(time),
             before: has(4).then_some(event),

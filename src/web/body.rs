@@ -51,6 +51,15 @@ impl Body {
         Self(serde_json::to_vec(value).map(web::Bytes::from).map_err(unwritten))
     }
 
+    /// The same of something whose spelling counts.
+    ///
+    /// # Errors
+    /// 500: it cannot be written as JSON.
+    pub fn written(value: &impl Serialize) -> Result<Self, ApiError> {
+        let fault = |_| ApiError::new(Code::Internal, "a request cannot be written");
+        Ok(Self(Ok(serde_json::to_vec(value).map_err(fault)?.into())))
+    }
+
     /// The JSON in it, still untyped so that [`super::from_value`] can say where it is wrong.
     ///
     /// # Errors

@@ -28,13 +28,13 @@ impl FromRequest for IfMatch {
 }
 
 impl IfMatch {
-    /// What somebody says who has seen this version.
+    /// For a change of this version only.
     #[must_use]
     pub fn version(version: i32) -> Self {
         Self(Some(tag(version)))
     }
 
-    /// What somebody says who does not care.
+    /// For a change of whatever is there.
     #[must_use]
     pub fn any() -> Self {
         Self(None)
@@ -87,6 +87,8 @@ mod tests {
 
     #[test]
     fn only_the_version_that_was_named() {
+        assert!(IfMatch::version(3).check(3).is_ok() && IfMatch::version(2).check(3).is_err());
+        assert!(IfMatch::any().check(3).is_ok());
         let passes = |said: Option<&str>| IfMatch(said.map(ToOwned::to_owned)).check(3).is_ok();
         for good in [None, Some("*"), Some("\"3\""), Some("\"2\", \"3\""), Some("W/\"3\""), Some("3")] {
             assert!(passes(good), "{good:?}");

@@ -9,17 +9,17 @@ use crate::model::{ApiKey, ApiKeyId, KeyRole, TenantId};
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub struct ApiKeyView {
-    key_id: ApiKeyId,
+    pub key_id: ApiKeyId,
     /// Shown once, by the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    role: KeyRole,
+    pub key: Option<String>,
+    pub role: KeyRole,
     #[schema(required)]
-    tenant_id: Option<TenantId>,
-    name: String,
+    pub tenant_id: Option<TenantId>,
+    pub name: String,
     #[schema(required)]
-    hint: Option<String>,
-    created_at: Stamp,
+    pub hint: Option<String>,
+    pub created_at: Stamp,
 }
 
 pub fn api_key(key: ApiKey, text: Option<String>) -> ApiKeyView {

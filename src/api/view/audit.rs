@@ -13,38 +13,38 @@ use crate::model::{ApiKeyId, AuditEntry, AuditId, KeyRole, LoggedAction, TenantI
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub struct AuditView {
-    audit_id: AuditId,
-    at: Stamp,
+    pub audit_id: AuditId,
+    pub at: Stamp,
     /// One of the words that the list's parameter `action` takes; an entry that a newer version of the server wrote may
     /// have another.
     #[schema(value_type = String, example = "agent.updated")]
-    action: LoggedAction,
+    pub action: LoggedAction,
     #[schema(required)]
-    tenant_id: Option<TenantId>,
-    subject: SubjectView,
-    actor: ActorView,
+    pub tenant_id: Option<TenantId>,
+    pub subject: SubjectView,
+    pub actor: ActorView,
     #[schema(required)]
-    request_id: Option<Uuid>,
-    detail: Map<String, Value>,
+    pub request_id: Option<Uuid>,
+    pub detail: Map<String, Value>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditSubject)]
-struct SubjectView {
-    r#type: &'static str,
-    id: String,
+pub struct SubjectView {
+    pub r#type: &'static str,
+    pub id: String,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditActor)]
-struct ActorView {
+pub struct ActorView {
     #[schema(required)]
-    key_id: Option<ApiKeyId>,
-    name: String,
-    role: KeyRole,
+    pub key_id: Option<ApiKeyId>,
+    pub name: String,
+    pub role: KeyRole,
     /// Of an admin it is not told to the key of one tenant.
     #[schema(required, value_type = Option<String>)]
-    address: Option<IpAddr>,
+    pub address: Option<IpAddr>,
 }
 
 pub fn audit(entry: AuditEntry) -> AuditView {

@@ -14,70 +14,70 @@ use crate::store::DeliveryOfEvent;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub struct EventView {
-    event_id: EventId,
+    pub event_id: EventId,
     #[schema(example = "optimization.completed")]
-    event_type: String,
+    pub event_type: String,
     /// When it happened.
-    timestamp: Stamp,
+    pub timestamp: Stamp,
     /// `null`: the platform's.
     #[schema(required)]
-    tenant_id: Option<TenantId>,
+    pub tenant_id: Option<TenantId>,
     /// The agent that it is about, where it is about one.
     #[schema(required)]
-    agent_id: Option<AgentId>,
+    pub agent_id: Option<AgentId>,
     /// The execution that it is about, where it is about one.
     #[schema(required)]
-    execution_id: Option<ExecutionId>,
+    pub execution_id: Option<ExecutionId>,
     /// The only endpoint that it is for, where it is for one only.
     #[schema(required)]
-    webhook_id: Option<WebhookId>,
+    pub webhook_id: Option<WebhookId>,
     /// The API key that reported it; `null`: the product itself.
     #[schema(required)]
-    published_by: Option<ApiKeyId>,
+    pub published_by: Option<ApiKeyId>,
     /// The facts, as they are sent.
     #[schema(value_type = serde_json::Map<String, serde_json::Value>)]
-    data: Box<RawValue>,
+    pub data: Box<RawValue>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventDetail)]
 pub struct EventDetailView {
     #[serde(flatten)]
-    event: EventView,
+    pub event: EventView,
     /// One for each endpoint that is told.
-    deliveries: Vec<EventDeliveryView>,
+    pub deliveries: Vec<EventDeliveryView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventDelivery)]
-struct EventDeliveryView {
-    delivery_id: DeliveryId,
-    webhook_id: WebhookId,
-    status: DeliveryStatus,
+pub struct EventDeliveryView {
+    pub delivery_id: DeliveryId,
+    pub webhook_id: WebhookId,
+    pub status: DeliveryStatus,
 }
 
 /// All event types.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventTypeList)]
 pub struct EventTypeListView {
-    event_types: Vec<EventTypeView>,
+    pub event_types: Vec<EventTypeView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventType)]
-struct EventTypeView {
+pub struct EventTypeView {
     /// A type, or `custom.*`.
     #[schema(example = "optimization.completed")]
-    r#type: &'static str,
-    description: &'static str,
+    pub r#type: &'static str,
+    pub description: &'static str,
     /// Whether only the product itself reports it.
-    reserved: bool,
+    pub reserved: bool,
     /// The JSON Schema of `data`.
     #[schema(value_type = serde_json::Map<String, serde_json::Value>)]
-    schema: &'static RawValue,
+    pub schema: &'static RawValue,
     /// An example of `data`.
     #[schema(value_type = serde_json::Map<String, serde_json::Value>)]
-    example: &'static RawValue,
+    pub example: &'static RawValue,
 }
 
 pub fn event(ReportedEvent { event, published_by }: ReportedEvent) -> EventView {

@@ -23,7 +23,9 @@ pub use agent::{AgentSecrets, AgentVersionView, AgentView, agent, agent_version}
 pub use api_key::{ApiKeyView, api_key};
 pub use audit::{AuditView, audit};
 pub use delivery::{DeliveryDetailView, DeliveryPage, RecoveryView, delivery, delivery_detail};
-pub use event::{EventDetailView, EventTypeListView, EventView, event, event_detail, event_types};
+pub use event::{
+    EventDetailView, EventTypeListView, EventTypeView, EventView, event, event_detail, event_types,
+};
 pub use execution::{ExecutionView, ExportView, TraceView, execution, exported, trace};
 pub use hit::{HitDetailView, HitPage, HitView, hit, hit_counts, hit_detail};
 pub use model::{NotifiedView, RegisteredView, notified, registered};

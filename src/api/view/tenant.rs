@@ -9,33 +9,33 @@ use crate::model::{FallbackReason, KeyPolicy, KeyRole, RateLimit, Tenant, Tenant
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tenant)]
 pub struct TenantView {
-    tenant_id: TenantId,
+    pub tenant_id: TenantId,
     #[schema(required)]
-    name: Option<String>,
-    key_policy: KeyPolicy,
-    fallback_on: Vec<FallbackReason>,
+    pub name: Option<String>,
+    pub key_policy: KeyPolicy,
+    pub fallback_on: Vec<FallbackReason>,
     #[schema(required)]
-    allowed_models: Option<Vec<String>>,
+    pub allowed_models: Option<Vec<String>>,
     #[schema(required)]
-    rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<RateLimit>,
     /// Executions that run at once.
     #[schema(required, minimum = 1, maximum = 10_000)]
-    concurrency: Option<u32>,
-    llm_key: LlmKeyView,
-    created_at: Stamp,
-    updated_at: Stamp,
+    pub concurrency: Option<u32>,
+    pub llm_key: LlmKeyView,
+    pub created_at: Stamp,
+    pub updated_at: Stamp,
     /// What was not found out, or will not work, although it was saved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = LlmKey)]
-struct LlmKeyView {
-    configured: bool,
+pub struct LlmKeyView {
+    pub configured: bool,
     /// Its last characters. A viewer does not see them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    pub hint: Option<String>,
 }
 
 pub fn tenant(tenant: Tenant, to: KeyRole) -> TenantView {

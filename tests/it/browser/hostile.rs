@@ -9,7 +9,7 @@ use crate::harness::{Receiver, Server, completion, error};
 
 /// Elements that a page must not have, ways out of attributes and elements, and texts that do something elsewhere. All
 /// elements have the attribute that `tests/browser/hostile.py` looks for.
-const SET: [&str; 18] = [
+const SET: [&str; 21] = [
     "<script data-evil>alert(1)</script>",
     "</script><script data-evil src=http://evil.example/x.js></script>",
     "--></pre></code></title></textarea></select></style><img data-evil src=x onerror=alert(1)>",
@@ -49,7 +49,7 @@ fn in_header(field: &str) -> String {
 }
 
 /// What the story has to find on its way through the pages. The rest is hidden, such as webhooks' headers and queries.
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 21] = [
     "agent name",
     "model",
     "system prompt",
@@ -68,6 +68,9 @@ const FIELDS: [&str; 18] = [
     "key name",
     "filter",
     "webhook filter",
+    "tenant name",
+    "event name",
+    "event",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,12 @@
 //! A browser, as far as a form and a link go: it keeps its cookie, follows nothing by itself, and holds every page that
 //! it is shown against what all pages must be.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use reqwest::header::HeaderMap;
 use url::form_urlencoded;
 
+use super::form::Form;
 use crate::harness::Server;
 
 /// The policy of every page, to the letter.
@@ -24,13 +24,6 @@ pub struct Page {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
-}
-
-/// A form that sends something.
-#[derive(Debug)]
-pub struct Form {
-    pub action: String,
-    pub hidden: BTreeMap<String, String>,
 }
 
 impl Browser {
@@ -143,16 +136,7 @@ impl Page {
             self.text.split("<form ").skip(1).map(|rest| rest.split("</form>").next().unwrap_or_default());
         let posts =
             forms.filter(|form| form.split('>').next().is_some_and(|tag| tag.contains("method=\"post\"")));
-        posts
-            .map(|form| Form {
-                action: attribute(form, "action"),
-                hidden: form
-                    .split("<input type=\"hidden\" ")
-                    .skip(1)
-                    .map(|input| (attribute(input, "name"), attribute(input, "value")))
-                    .collect(),
-            })
-            .collect()
+        posts.map(Form::of).collect()
     }
 
     /// The first form that goes to this address.
@@ -194,11 +178,4 @@ impl Page {
             assert_eq!(self.text.matches(&format!(" id=\"{label}\"")).count(), 1, "one field for {label}");
         }
     }
-}
-
-/// The first attribute of this name in the text.
-fn attribute(text: &str, name: &str) -> String {
-    let start = format!("{name}=\"");
-    let rest = text.split(&start).nth(1).unwrap_or_else(|| panic!("no {name}: {text}"));
-    rest.split('"').next().unwrap_or_default().replace("&#38;", "&")
 }

@@ -37,6 +37,13 @@ async fn nothing_that_is_shown_is_markup() {
     let (webhook_id, delivery_id) = failed_delivery(&server, &receiver, fields).await;
     let key = json!({"role": "admin", "name": MARKUP});
     let key = server.expect(201, "POST", "/api/v1/keys", Some(key)).await;
+    let key_id = key["key_id"].as_str().expect("an id");
+    let event =
+        json!({"tenant_id": "acme", "event_type": "custom.evil", "data": {(MARKUP): MARKUP, "text": "<!--"}});
+    let event = server.expect(202, "POST", "/api/v1/events", Some(event)).await;
+    let event_id = event["event_id"].as_str().expect("an id");
+    let tenant = json!({"name": MARKUP, "allowed_models": [MARKUP]});
+    server.expect(200, "PATCH", "/api/v1/tenants/acme", Some(tenant)).await;
     let browser = Browser::signed_in(&server, key["key"].as_str().expect("a key")).await;
 
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", MARKUP).finish();
@@ -60,6 +67,14 @@ async fn nothing_that_is_shown_is_markup() {
         ("/webhooks", 1),
         (&format!("/webhooks/{webhook_id}"), 2),
         (&format!("/webhooks/{webhook_id}/deliveries/{delivery_id}"), 2),
+        // Each page has the key's name once.
+        (&format!("/webhooks/{webhook_id}/edit"), 2),
+        ("/tenants", 2),
+        ("/tenants/acme", 3),
+        ("/tenants/acme/edit", 2),
+        ("/keys", 4),
+        (&format!("/keys/{key_id}/delete"), 2),
+        ("/audit", 2),
     ] {
         let page = browser.sees(path).await;
         let seen = page.text.matches(ESCAPED).count();
@@ -85,7 +100,48 @@ async fn nothing_that_is_shown_is_markup() {
     assert_eq!(page.text.matches("&#39;\\&#34;&#62;&#60;/pre&#62;").count(), 2, "in JSON: {}", page.text);
     let page = browser.sees(&format!("/executions/{}", json_output.as_str().expect("an id"))).await;
     assert!(page.has("&#60;!--") && page.has("{\n  &#34;text&#34;: "), "{}", page.text);
+    for path in ["/events?event_type=custom.evil", &format!("/events/{event_id}")] {
+        let page = browser.sees(path).await;
+        let times = page.text.matches("&#39;\\&#34;&#62;&#60;/pre&#62;").count();
+        assert!(times == 2 && page.has("&#60;!--"), "{path} has it {times} times: {}", page.text);
+    }
     assert_eq!(browser.get(&evil_id).await.status, 422);
+    let evil = |name: &str| query.replace("q=", &format!("{name}="));
+    assert!(browser.sees(&format!("/audit?{}", evil("subject"))).await.has(ESCAPED));
+    assert!(browser.sees(&format!("/webhooks/new?{}", evil("agent_id"))).await.has(ESCAPED));
+    // What is not taken comes back as it was typed.
+    for (form, action, fields) in [
+        (
+            "/webhooks/new",
+            "/webhooks",
+            &[
+                "tenant_id",
+                "url",
+                "events",
+                "filter",
+                "description",
+                "headers",
+                "agent_id",
+                "schedule_seconds",
+                "timeout_seconds",
+                "per_minute",
+                "burst",
+            ][..],
+        ),
+        ("/events/new", "/events", &["tenant_id", "event_type", "data", "idempotency_key"]),
+        (
+            "/new-tenant",
+            "/tenants",
+            &["tenant_id", "name", "allowed_models", "per_minute", "burst", "concurrency"],
+        ),
+        ("/tenants/acme/edit", "/tenants/acme", &["name", "per_minute", "concurrency"]),
+        ("/keys/new", "/keys", &["name", "tenant_id"]),
+    ] {
+        let typed: Vec<_> = fields.iter().map(|field| (*field, MARKUP)).collect();
+        let refused = browser.fill(&browser.sees(form).await, action, &typed).await;
+        let seen = refused.text.matches(ESCAPED).count();
+        assert!(refused.status == 422 && seen > fields.len(), "{form} {seen}: {}", refused.text);
+    }
     for path in [format!("/{query}"), format!("/sign-in/{query}"), format!("/executions/{query}")] {
         assert_eq!(browser.get(&path).await.status, 404);
     }

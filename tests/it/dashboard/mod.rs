@@ -4,19 +4,25 @@ mod agent_forms;
 mod agent_versions;
 mod agent_webhook;
 mod agents;
+mod audit;
 mod browser;
 mod charts;
 mod compare;
+mod events;
 mod execution;
 mod executions;
 mod filling;
+mod form;
 mod forms;
+mod keys;
 mod live;
 mod markup;
 mod overview;
 mod roles;
 mod sign_in;
 mod tenancy;
+mod tenants;
+mod webhook_forms;
 mod webhooks;
 
 use agenthook::server::PAGE_ROUTES;
@@ -34,6 +40,9 @@ pub struct Things {
     webhook_id: String,
     delivery_id: String,
     secret_id: String,
+    event_id: String,
+    tenant_id: String,
+    key_id: String,
 }
 
 impl Things {
@@ -51,12 +60,28 @@ impl Things {
         let refused_hit = refused.header("x-request-id").to_owned();
         let secrets = server.get(&format!("/api/v1/agents/{}/webhook-secret", agent.id)).await;
         let secret_id = secrets["secrets"][0]["secret_id"].as_str().expect("an id").to_owned();
-        Self { agent, execution_id, refused_hit, webhook_id, delivery_id, secret_id }
+        let delivery = server.get(&format!("/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}")).await;
+        let event_id = delivery["event_id"].as_str().expect("an id").to_owned();
+        let key = server.key("viewer", "acme").await;
+        let key_id = key["key_id"].as_str().expect("an id").to_owned();
+        let tenant_id = "acme".to_owned();
+        Self {
+            agent,
+            execution_id,
+            refused_hit,
+            webhook_id,
+            delivery_id,
+            secret_id,
+            event_id,
+            tenant_id,
+            key_id,
+        }
     }
 
     pub fn path(&self, pattern: &str) -> String {
         let path = pattern.replace("{agent_id}", &self.agent.id).replace("{hit_id}", &self.refused_hit);
-        let path = path.replace("{execution_id}", &self.execution_id);
+        let path = path.replace("{execution_id}", &self.execution_id).replace("{event_id}", &self.event_id);
+        let path = path.replace("{tenant_id}", &self.tenant_id).replace("{key_id}", &self.key_id);
         let path = path.replace("{secret_id}", &self.secret_id).replace("{version}", "1");
         path.replace("{webhook_id}", &self.webhook_id).replace("{delivery_id}", &self.delivery_id)
     }
@@ -86,6 +111,17 @@ pub fn routes(method: &str) -> Vec<&'static str> {
         methods.contains(&method) && !open.contains(path) && !path.ends_with("/stream")
     });
     routes.map(|(path, _)| *path).collect()
+}
+
+/// Whether an address is for administrators alone.
+fn is_for_admins(pattern: &str) -> bool {
+    pattern.starts_with("/keys")
+        || ["/new-tenant", "/tenants/{tenant_id}/edit", "/tenants/{tenant_id}/delete"].contains(&pattern)
+}
+
+/// Whether an address is that of a form, for whoever may write.
+fn is_a_form(pattern: &str) -> bool {
+    ["/new", "/edit", "/delete", "/rotate"].iter().any(|end| pattern.ends_with(end))
 }
 
 #[test]

@@ -19,6 +19,9 @@ async fn things_of_another_tenant_are_not_there() {
         webhook_id: format!("wh_{}", "0".repeat(32)),
         delivery_id: format!("del_{}", "0".repeat(32)),
         secret_id: "01a20174-af9d-764c-ac07-00a385c2f014".into(),
+        event_id: format!("evt_{}", "0".repeat(32)),
+        tenant_id: "nobody".into(),
+        key_id: "01a20174-af9d-764c-ac07-00a385c2f014".into(),
     };
     for pattern in routes("get") {
         let page = stranger.get(&things.path(pattern)).await;
@@ -27,7 +30,13 @@ async fn things_of_another_tenant_are_not_there() {
             assert_eq!((page.status, never.status), (404, 404), "{pattern}");
             assert_eq!(page.text, never.text, "{pattern}");
         }
-        for theirs in [&things.agent.id, &things.execution_id, &things.webhook_id, "Triage", "acme"] {
+        let theirs =
+            [&things.agent.id, &things.execution_id, &things.webhook_id, &things.event_id, &things.key_id];
+        for theirs in theirs.into_iter().map(String::as_str).chain(["Triage", "acme"]) {
+            // The catalogue's examples are of an `acme` too, but of nobody's.
+            if pattern == "/events/types" {
+                continue;
+            }
             assert!(!page.has(theirs), "{pattern} {theirs}: {}", page.text);
         }
     }
@@ -39,7 +48,14 @@ async fn things_of_another_tenant_are_not_there() {
         let page = stranger.post(&things.path(pattern), fields).await;
         assert_eq!(page.status, 404, "{pattern}: {}", page.text);
     }
-    for list in ["/executions?tenant_id=acme", "/agents?tenant_id=acme", "/webhooks?tenant_id=acme"] {
+    for list in [
+        "/executions?tenant_id=acme",
+        "/agents?tenant_id=acme",
+        "/webhooks?tenant_id=acme",
+        "/webhooks?tenant_id=acme&unwell=only",
+        "/events?tenant_id=acme",
+        "/audit?tenant_id=acme",
+    ] {
         let page = stranger.sees(list).await;
         assert!(page.has("None matches") && !page.has(&things.agent.id), "{list}: {}", page.text);
     }

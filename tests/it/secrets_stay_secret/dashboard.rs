@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
 
-use super::planted::{IN_A_PATH, WRONG_ADMIN_KEY};
+use super::planted::{IN_A_PATH, REFUSED_KEY, SIGNING_SECRET, WRONG_ADMIN_KEY};
 use super::world::World;
 
 /// Pages that are looked at, at most: there are fewer.
-const PAGES: usize = 500;
+const PAGES: usize = 2000;
 
 /// A browser that was told to follow nothing by itself.
 fn browser() -> reqwest::Client {
@@ -25,6 +25,35 @@ async fn sign_in(world: &mut World, key: &str) -> HeaderMap {
     seen.remove(SET_COOKIE);
     world.answers.push(format!("{seen:?} {}", answer.text().await.expect("a whole answer")));
     headers
+}
+
+/// Forms with secrets in them that are not taken: what is typed comes back, and those do not.
+async fn refused_forms(world: &mut World, cookie: &str) {
+    let ask =
+        |request: reqwest::RequestBuilder| request.header("cookie", cookie).header("accept", "text/html");
+    let page = ask(browser().get(format!("{}/keys/new", world.url))).send().await.expect("an answer");
+    let page = page.text().await.expect("a whole answer");
+    let csrf =
+        page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("one");
+    for (path, fields) in [
+        (
+            "/webhooks",
+            &[("url", "no URL"), ("secret", SIGNING_SECRET), ("description", "typed and kept")][..],
+        ),
+        ("/tenants/with-key/llm-key", &[("key", REFUSED_KEY)]),
+    ] {
+        let body = url::form_urlencoded::Serializer::new(String::new());
+        let body = { body }.append_pair("csrf", csrf).extend_pairs(fields).finish();
+        let request = ask(browser().post(format!("{}{path}", world.url)).body(body));
+        let answer = request.header("sec-fetch-site", "same-origin").send().await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["cache-control"].as_bytes()),
+            (422, &b"no-store"[..])
+        );
+        let page = answer.text().await.expect("a whole answer");
+        assert_eq!(page.contains("typed and kept"), path == "/webhooks", "{page}");
+        world.answers.push(page);
+    }
 }
 
 /// Looks at everything. Gives back the session's token.
@@ -45,7 +74,17 @@ pub async fn looked_at(world: &mut World) -> String {
         let answer = request.header("accept", "text/html").send().await.expect("an answer");
         let page = format!("{:?} {}", answer.headers().clone(), answer.text().await.expect("a whole answer"));
         let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let ours = ["/agents", "/executions", "/hits", "/webhooks"];
+        let ours = [
+            "/agents",
+            "/executions",
+            "/hits",
+            "/webhooks",
+            "/events",
+            "/tenants",
+            "/new-tenant",
+            "/keys",
+            "/audit",
+        ];
         left.extend(
             links
                 .filter(|link| ours.iter().any(|part| link.starts_with(part)))
@@ -53,9 +92,24 @@ pub async fn looked_at(world: &mut World) -> String {
         );
         world.answers.push(page);
     }
-    for part in ["/agents/", "/executions/", "/hits/", "/webhooks/", "/deliveries/"] {
+    for part in [
+        "/agents/",
+        "/executions/",
+        "/hits/",
+        "/webhooks/",
+        "/deliveries/",
+        "/events/",
+        "/tenants/",
+        "/keys/",
+        "/audit",
+        "/edit",
+        "/rotate",
+        "/delete",
+        "/new",
+    ] {
         assert!(seen.iter().any(|path| path.contains(part)), "no link leads to {part}: {seen:?}");
     }
     assert!(seen.len() < PAGES, "all were looked at");
+    refused_forms(world, &cookie).await;
     cookie.split_once('=').expect("a value").1.to_owned()
 }
