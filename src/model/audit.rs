@@ -44,7 +44,8 @@ pub struct Actor {
 }
 
 macro_rules! actions {
-    ($($name:ident = $word:literal;)*) => {
+    // `tt`, because utoipa does not see through the group in which a `literal` comes.
+    ($($name:ident = $word:tt;)*) => {
         /// What can be done and is worth a row.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[allow(missing_docs, reason = "the words say it")]

@@ -32,7 +32,7 @@ fn fields(form: &str) -> BTreeMap<String, String> {
     }
     for area in form.split("<textarea ").skip(1) {
         let text = area.split('>').nth(1).unwrap_or_default().trim_end_matches("</textarea");
-        fields.insert(attribute(area, "name"), unescaped(text.trim_start_matches('\n')));
+        fields.insert(attribute(area, "name"), unescaped(text.strip_prefix('\n').unwrap_or(text)));
     }
     for select in form.split("<select ").skip(1) {
         let options: Vec<_> =
