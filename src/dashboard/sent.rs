@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HOST, HeaderName, ORIGIN};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -47,6 +47,7 @@ impl<T: DeserializeOwned> FromRequest for Sent<T> {
         Box::pin(async move {
             let signed_in = signed_in.await?;
             from_our_pages(&request)?;
+            is_form(&request)?;
             let mut fields = read(body.await?)?;
             let place = fields.iter().position(|(name, _)| name == "csrf");
             let token = place.map(|place| fields.remove(place).1);
@@ -69,9 +70,18 @@ impl<T: DeserializeOwned> FromRequest for FromOutside<T> {
         let request = request.clone();
         Box::pin(async move {
             from_our_pages(&request)?;
+            is_form(&request)?;
             Ok(Self(from_fields(read(body.await?)?.into_iter())?))
         })
     }
+}
+
+/// A form is sent as one: other sites' scripts may send some other types without asking first.
+fn is_form(request: &HttpRequest) -> Result<(), ApiError> {
+    if request.content_type() == "application/x-www-form-urlencoded" {
+        return Ok(());
+    }
+    Err(ApiError::new(Code::UnsupportedMediaType, "a form is application/x-www-form-urlencoded"))
 }
 
 fn read(body: Body) -> Result<Vec<(String, String)>, ApiError> {

@@ -56,3 +56,20 @@ async fn nobody_is_signed_in_by_another_site() {
     // A key in an address would be in logs.
     assert_eq!(Browser::new(&server).get(&format!("/sign-in?key={ADMIN_KEY}")).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_as_something_else_is_no_form() {
+    let server = Server::without_worker().await;
+    let browser = Browser::signed_in(&server, ADMIN_KEY).await;
+    let body = format!("csrf={}", browser.csrf().await);
+    let cookie = browser.cookie.lock().expect("nobody panicked").clone().expect("signed in");
+    for kind in ["text/plain", "multipart/form-data; boundary=x", "application/json", ""] {
+        let request = server.http.post(format!("{}/sign-out", server.url)).header("cookie", &cookie);
+        let request = request.header("origin", &server.url).header("content-type", kind);
+        let answer = request.body(body.clone()).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 415, "{kind}");
+    }
+    browser.sees("/").await;
+    let page = browser.post("/sign-out", &[("csrf", &browser.csrf().await)]).await;
+    assert_eq!(page.status, 303);
+}
