@@ -60,12 +60,16 @@ impl Export {
 
 /// Writes beside the file, which is there only when it is whole.
 async fn to_file(download: Download, path: &Path) -> Result<(), Failure> {
+    // Of a name that nobody else has: two may write the same file, and a FILE.part may be somebody's.
     let mut part = path.as_os_str().to_owned();
-    part.push(".part");
+    part.push(format!(".{}.part", uuid::Uuid::now_v7().simple()));
     let part = PathBuf::from(part);
     let fault = |error| Failure::Fault(format!("cannot write {}: {error}", path.display()));
-    let mut file = File::create(&part).map_err(fault)?;
-    let written = copy(download, &mut file, bar(), fault).await;
+    let mut file = File::create_new(&part).map_err(fault)?;
+    let written = tokio::select! {
+        written = copy(download, &mut file, bar(), fault) => written,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Fault("interrupted: no file was written".to_owned())),
+    };
     drop(file);
     match written {
         Ok(()) => std::fs::rename(&part, path).map_err(fault),

@@ -73,7 +73,8 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn running(&self, limit: i64) -> Result<Vec<(ExecutionId, i32)>> {
+    pub async fn running(&self, limit: usize) -> Result<Vec<(ExecutionId, i32)>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<(Uuid, i32)> =
             on_read!(self, |conn| sqlx::query_as(RUNNING).bind(limit).fetch_all(conn).await)?;
         Ok(rows.into_iter().map(|(id, run)| (ExecutionId(id), run)).collect())

@@ -203,15 +203,17 @@ impl Worker {
     async fn write(&self, run: &Claimed, attempt: Option<AttemptEnd>, to: Finish) -> store::Result<bool> {
         let is_end = matches!(to, Finish::Success(_) | Finish::Failed(_));
         let now = self.app.clock.now();
-        let end = End::of(run, attempt, to, now);
-        let held = match patiently(|| self.writers.ends.write(end.clone())).await {
+        // An event with an id of its own for each try: whoever follows what happens goes back by a few seconds only, and
+        // the database may be away for longer. The hold keeps a second one from being written.
+        let end = || End::of(run, attempt.clone(), to.clone(), now);
+        let held = match patiently(|| self.writers.ends.write(end())).await {
             // Better an end that says so than another call whose result cannot be written either.
             Err(Error::Fault(error)) => {
                 tracing::error!(id = %run.hold.execution_id, %error, "the ledger refused a result");
                 let error =
                     failure(ErrorCode::Crashed, "the result could not be stored; the server's log says why");
-                let end = End::of(run, None, Finish::Failed(error), now);
-                patiently(|| self.writers.ends.write(end.clone())).await?
+                let end = || End::of(run, None, Finish::Failed(error.clone()), now);
+                patiently(|| self.writers.ends.write(end())).await?
             }
             written => written?,
         };

@@ -1,5 +1,6 @@
 //! All executions as a file: whole, in order, harmless, and never a part that looks like the whole.
 
+use agenthook::app::{EXPORTS, EXPORTS_OF_KEY};
 use agenthook::clock::Clock;
 use agenthook::model::{
     Actor, AgentId, AuditAction, AuditEntry, ExecutionId, ExecutionSource, Headers, UnsignedExecution,
@@ -181,6 +182,24 @@ async fn what_breaks_off_does_not_look_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_revoked_takes_no_more() {
+    let server = Server::without_worker().await;
+    server.tenant(json!({"tenant_id": "acme"})).await;
+    let payload = json!("x".repeat(900_000)).to_string();
+    stored(&server.app.store, &payload, 30).await;
+    let key = server.key("viewer", "acme").await;
+    let request = server.http.get(format!("{}/api/v1/executions/export", server.url));
+    let request = request.bearer_auth(key["key"].as_str().expect("a key"));
+    // Not read yet: it is far larger than what is on the way.
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let path = format!("/api/v1/keys/{}", key["key_id"].as_str().expect("an id"));
+    server.expect(204, "DELETE", &path, None).await;
+    answer.text().await.expect_err("the last chunk is missing");
+    assert_eq!(export(&server, "").await.text.lines().count(), 30, "others may");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_ones_are_read_one_after_the_other() {
     let server = Server::without_worker().await;
     let store = &server.app.store;
@@ -204,17 +223,27 @@ async fn large_ones_are_read_one_after_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_few_go_at_a_time_and_whoever_leaves_makes_room() {
     let server = Server::without_worker().await;
+    server.tenant(json!({"tenant_id": "acme"})).await;
     let payload = json!("x".repeat(900_000)).to_string();
     stored(&server.app.store, &payload, 30).await;
     let url = format!("{}/api/v1/executions/export", server.url);
-    let begin = async || server.http.get(&url).bearer_auth(ADMIN_KEY).send().await.expect("an answer");
+    let (viewer, operator) =
+        (server.api_key("viewer", "acme").await, server.api_key("operator", "acme").await);
+    let begin = async |key: &str| server.http.get(&url).bearer_auth(key).send().await.expect("an answer");
     // Nobody reads them: they are far larger than what is on the way.
-    let (first, second) = (begin().await, begin().await);
+    let first = begin(&viewer).await;
+    // One key has one, whatever is free; and two go at all.
+    let again = begin(&viewer).await;
+    assert_eq!(again.status(), 503);
+    assert!(again.text().await.expect("a reason").contains("1 export of this key"));
+    let second = begin(&operator).await;
+    assert_eq!((EXPORTS, EXPORTS_OF_KEY, second.status().as_u16()), (2, 1, 200));
     let refused = server.ask("GET", "/api/v1/executions/export", Some(ADMIN_KEY), None).await;
     assert_eq!((refused.status, &refused.body["code"]), (503, &json!("unavailable")), "{}", refused.text);
+    assert!(refused.text.contains("2 exports are under way"), "{}", refused.text);
     drop(first);
     eventually("there is room again", async || {
-        let answer = begin().await;
+        let answer = begin(ADMIN_KEY).await;
         let is_refused = answer.status() == 503;
         (!is_refused).then_some(())
     })

@@ -12,14 +12,14 @@ use actix_web::http::header::{CONTENT_DISPOSITION, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpResponse, web};
 use futures_util::{Stream, stream};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 
 use super::executions::held_only;
 use super::{query, view};
-use crate::app::{App, EXPORTS};
-use crate::model::{AgentId, ExecutionStatus, HeldReason, TenantId, Time};
+use crate::app::{App, EXPORTS, EXPORTS_OF_KEY, Full, Placed};
+use crate::model::{AgentId, ApiKeyId, ExecutionStatus, HeldReason, TenantId, Time};
 use crate::store::{self, ExecutionFilter, Export};
 use crate::web::{ApiError, Caller, Query, Scope};
 
@@ -88,7 +88,7 @@ impl Format {
 /// `output`, in each line. CSV (RFC 4180) has these as a table; a cell that begins with what a spreadsheet takes for a formula
 /// (`=`, `+`, `-`, `@`, a tab or a line end) has an apostrophe before it. An export that breaks off ends without the last
 /// chunk: a client that says nothing of an incomplete answer has all. What comes in meanwhile is not in it. Two exports go at
-/// a time in one process; a third one is refused with 503.
+/// a time in one process, one of each key; one more is refused with 503. A key that is revoked ends its export.
 #[utoipa::path(
     get, path = "/api/v1/executions/export", tag = "executions", operation_id = "export_executions", params(ExportQuery),
     responses(
@@ -106,7 +106,7 @@ pub async fn export(
     query: Query<ExportQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let filter = filter(&caller, &query)?;
-    let turn = app.exports.turn().ok_or_else(busy)?;
+    let turn = app.exports.turn(caller.key.key_id).map_err(busy)?;
     let (pieces, taken) = mpsc::channel(PIECES);
     let mut rows = Vec::new();
     let export = match filter {
@@ -119,9 +119,10 @@ pub async fn export(
         }
     };
     let format = query.format.unwrap_or_default();
+    let of_key = export.map(|export| OfKey { key_id: caller.key.key_id, export });
     let time = app.clock.now().format("%Y%m%dT%H%M%SZ");
     let name = format!("attachment; filename=\"executions-{time}.{}\"", format.ending());
-    actix_web::rt::spawn(go_on(app, export, rows, format, pieces, turn).in_current_span());
+    actix_web::rt::spawn(go_on(app, of_key, rows, format, pieces, turn).in_current_span());
     Ok(HttpResponse::Ok()
         .content_type(format.content_type())
         .insert_header((CONTENT_DISPOSITION, name))
@@ -148,27 +149,43 @@ fn filter(caller: &Caller, query: &ExportQuery) -> Result<Option<ExecutionFilter
     }))
 }
 
+/// What is still to be read, and by whose right.
+struct OfKey {
+    key_id: ApiKeyId,
+    export: Export,
+}
+
+impl OfKey {
+    /// The next executions; `None`: the key is not valid any more.
+    async fn next(&mut self, app: &App) -> store::Result<Option<Vec<store::Exported>>> {
+        if !app.store.has_api_key(self.key_id).await? {
+            return Ok(None);
+        }
+        app.store.next_exported(&mut self.export).await.map(Some)
+    }
+}
+
 /// Sends everything, and then that this was all; of what breaks off it does not say so.
 async fn go_on(
     app: web::Data<App>,
-    export: Option<Export>,
+    export: Option<OfKey>,
     rows: Vec<store::Exported>,
     format: Format,
     pieces: mpsc::Sender<Option<web::Bytes>>,
-    _turn: OwnedSemaphorePermit,
+    _turn: Placed,
 ) {
     let sent = send_all(&app, export, rows, format, &pieces).await;
     match sent {
         Ok(true) => drop(pieces.send_timeout(None, PATIENCE).await),
-        Ok(false) => tracing::debug!("an export was not taken to its end"),
+        Ok(false) => tracing::debug!("an export was not taken to its end, or its key was revoked"),
         Err(error) => tracing::warn!(%error, "an export broke off"),
     }
 }
 
-/// `false`: the client takes no more.
+/// `false`: the client takes no more, or may not.
 async fn send_all(
     app: &App,
-    mut export: Option<Export>,
+    mut export: Option<OfKey>,
     mut rows: Vec<store::Exported>,
     format: Format,
     pieces: &mpsc::Sender<Option<web::Bytes>>,
@@ -191,7 +208,10 @@ async fn send_all(
             return Ok(false);
         }
         rows = match &mut export {
-            Some(export) => app.store.next_exported(export).await?,
+            Some(export) => match export.next(app).await? {
+                Some(rows) => rows,
+                None => return Ok(false),
+            },
             None => Vec::new(),
         };
     }
@@ -221,8 +241,10 @@ fn body(taken: mpsc::Receiver<Option<web::Bytes>>) -> impl Stream<Item = std::io
     })
 }
 
-fn busy() -> ApiError {
-    ApiError::unavailable(format!(
-        "{EXPORTS} exports are under way in this process, as many as go at once; try again when one has ended"
-    ))
+fn busy(full: Full) -> ApiError {
+    let busy = match full {
+        Full::All => format!("{EXPORTS} exports are under way in this process"),
+        Full::Key => format!("{EXPORTS_OF_KEY} export of this key is under way in this process"),
+    };
+    ApiError::unavailable(format!("{busy}, as many as go at once; try again when one has ended"))
 }

@@ -118,9 +118,7 @@ async fn catch_up(
     news: &[News],
 ) -> std::result::Result<(), Gone> {
     for some in news.chunks(CHUNK) {
-        if let Turn::Beat = reader.wait(std::future::ready(())).await? {
-            reader.send(text::beat(None)).await?;
-        }
+        reader.go_on().await?;
         let ids: Vec<_> = some.iter().map(|news| news.execution_id).collect();
         let executions = reader.app.store.these_executions(&ids).await.map_err(|error| {
             tracing::warn!(%error, "a stream broke off");
@@ -132,6 +130,8 @@ async fn catch_up(
             if filter.passes(execution) {
                 // Whose clock is ahead must not have others left out.
                 let position = Position::of(news.id).min(until).max(from);
+                // Whoever reads slowly takes long for these few.
+                reader.go_on().await?;
                 reader.send(text::state(position, execution)).await?;
             }
         }

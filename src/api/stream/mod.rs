@@ -18,7 +18,7 @@ use tracing::Instrument;
 use utoipa::IntoParams;
 
 use super::executions::find;
-use crate::app::{App, Place, STREAMS};
+use crate::app::{App, Full, Place, STREAMS, STREAMS_OF_KEY};
 use crate::model::{AgentId, ExecutionId, ExecutionStatus, Position, TenantId};
 use crate::web::{ApiError, Caller, Query};
 use all::{Filter, Missed};
@@ -54,8 +54,8 @@ pub struct StreamQuery {
 /// position: whoever sends the last one as `Last-Event-ID` misses nothing, whichever process answers, and is told of some
 /// changes again (at least once: tell repeats by `execution_id`, `run` and `status`). `event: reset` says that there was too
 /// much to tell (more than 10,000 executions made or ended since, or a position older than a day): read the list again. A
-/// comment comes every 15 s. A reader that is too slow is let go and may come back. 200 streams at a time in one process; one
-/// more is refused with 503.
+/// comment comes every 15 s. A reader that is too slow is let go and may come back. 200 streams at a time in one process,
+/// 20 of them of one key; one more is refused with 503.
 #[utoipa::path(
     get, path = "/api/v1/executions/stream", tag = "executions", operation_id = "stream_executions",
     params(StreamQuery, ("Last-Event-ID" = Option<String>, Header, description = "The last `id` that was read.")),
@@ -77,8 +77,8 @@ pub async fn all(
 /// Follow an execution
 ///
 /// Server-sent events: how it stands, at once and after each change of `run` or `status`, as `GET /api/v1/executions/stream`
-/// tells it; after the end of its run `event: end`, and nothing more. Of states that pass within half a second only the last
-/// one is told.
+/// tells it; after the end of its run `event: end`, and nothing more. Of states that pass within half a second (two seconds
+/// while it is held) only the last one is told.
 #[utoipa::path(
     get, path = "/api/v1/executions/{execution_id}/stream", tag = "executions", operation_id = "stream_execution",
     params(("execution_id" = ExecutionId, Path, description = "The execution.")),
@@ -106,7 +106,7 @@ pub(crate) async fn follow_all(
 ) -> Result<HttpResponse, ApiError> {
     let filter = Filter::of(caller.scope(query.tenant_id.clone()), query.agent_id, query.status);
     let from = position(request, query)?;
-    let place = place(&app)?;
+    let place = place(&app, caller)?;
     // In this order: what is committed while it is read what was missed is told by whom it follows.
     let follow = app.streams.follow().await?;
     let missed = match from {
@@ -127,7 +127,7 @@ pub(crate) async fn follow_one(
     execution_id: &str,
 ) -> Result<HttpResponse, ApiError> {
     let execution = find(&app, caller, execution_id).await?;
-    let place = place(&app)?;
+    let place = place(&app, caller)?;
     let (pieces, taken) = mpsc::channel(PIECES);
     let reader = Reader::new(app, place, standing, pieces);
     actix_web::rt::spawn(one::tell(reader, execution).in_current_span());
@@ -142,14 +142,16 @@ fn position(request: &HttpRequest, query: &StreamQuery) -> Result<Option<Positio
     Ok(Some(position))
 }
 
-fn place(app: &App) -> Result<Place, ApiError> {
+fn place(app: &App, caller: &Caller) -> Result<Place, ApiError> {
     if app.is_draining() {
         return Err(ApiError::unavailable("the server is about to stop; try again in a moment"));
     }
-    app.streams.place().ok_or_else(|| {
-        ApiError::unavailable(format!(
-            "{STREAMS} streams are open in this process, as many as there may be; try again when one has ended"
-        ))
+    app.streams.place(caller.key.key_id).map_err(|full| {
+        let open = match full {
+            Full::All => format!("{STREAMS} streams are open in this process"),
+            Full::Key => format!("{STREAMS_OF_KEY} streams of this key are open in this process"),
+        };
+        ApiError::unavailable(format!("{open}, as many as there may be; try again when one has ended"))
     })
 }
 

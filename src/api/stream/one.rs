@@ -6,10 +6,12 @@ use tokio::time::sleep;
 
 use super::reader::{Gone, Reader, Turn};
 use super::text;
-use crate::model::{Execution, Position};
+use crate::model::{Execution, ExecutionStatus, Position};
 
 /// From one look to the next.
 const TURN: Duration = Duration::from_millis(500);
+/// The same while it waits for somebody, which may take days.
+const HELD_TURN: Duration = Duration::from_secs(2);
 
 /// Tells a reader until the run has ended, or it is gone.
 pub(super) async fn tell(mut reader: Reader, execution: Execution) {
@@ -28,7 +30,8 @@ async fn go_on(reader: &mut Reader, mut execution: Execution) -> Result<(), Gone
         if execution.status.is_terminal() {
             return reader.send(text::end(Position::now(), &execution)).await;
         }
-        match reader.wait(sleep(TURN)).await? {
+        let turn = if execution.status == ExecutionStatus::Held { HELD_TURN } else { TURN };
+        match reader.wait(sleep(turn)).await? {
             Turn::Beat => reader.send(text::beat(None)).await?,
             Turn::Done(()) => match reader.app.store.execution(execution.execution_id).await {
                 Ok(Some(now)) => execution = now,

@@ -62,7 +62,19 @@ impl Reader {
 
     /// Sends a piece, as soon as there is room for it.
     pub async fn send(&self, text: String) -> Result<(), Gone> {
-        self.pieces.send_timeout(text.into(), PATIENCE).await.map_err(|_| Gone)
+        tokio::select! {
+            biased;
+            sent = self.pieces.send_timeout(text.into(), PATIENCE) => sent.map_err(|_| Gone),
+            () = self.place.stopping() => Err(Gone),
+        }
+    }
+
+    /// Sees to it that the reader is there and may be, between two pieces of many.
+    pub async fn go_on(&mut self) -> Result<(), Gone> {
+        match self.wait(std::future::ready(())).await? {
+            Turn::Beat => self.send(text::beat(None)).await,
+            Turn::Done(()) => Ok(()),
+        }
     }
 
     /// The last words, if there is room for them.

@@ -24,8 +24,8 @@ use crate::store::{Newest, News, Result, Store};
 const TURN: Duration = Duration::from_secs(1);
 /// News of one kind that a look reads, at most: 3,000 a second over the time that a look goes back.
 const LOOK: usize = 50_000;
-/// Running executions that are looked at, at most.
-const RUNNING: i64 = 5000;
+/// Running executions that are looked at. Of more, beginnings are not told, and ends by their events alone.
+const RUNNING: usize = 50_000;
 /// Executions that are read together, and the pause after them: a reader that is quick enough never falls behind.
 const CHUNK: usize = 500;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -89,6 +89,8 @@ struct Look {
     running: HashSet<(ExecutionId, i32)>,
     /// What was told of those of which there is news: to tell each state once.
     states: HashMap<ExecutionId, (i32, ExecutionStatus)>,
+    /// That there is too much running has been said.
+    complained: bool,
 }
 
 impl Look {
@@ -100,7 +102,18 @@ impl Look {
             Newest::TooMuch => HashSet::new(),
         };
         let running = store.running(RUNNING).await?.into_iter().collect();
-        Ok(Self { store, last, seen, running, states: HashMap::new() })
+        Ok(Self { store, last, seen, running, states: HashMap::new(), complained: false })
+    }
+
+    /// What runs; what ran before if there is too much of it: which ones a limit leaves out changes from look to look.
+    async fn running(&mut self) -> Result<HashSet<(ExecutionId, i32)>> {
+        let running: HashSet<_> = self.store.running(RUNNING).await?.into_iter().collect();
+        let too_many = running.len() >= RUNNING;
+        if too_many && !self.complained {
+            tracing::warn!("{RUNNING} executions or more run: streams tell no beginnings until fewer do");
+        }
+        self.complained = too_many;
+        Ok(if too_many { self.running.clone() } else { running })
     }
 
     /// Tells what is new. What is told before the look has ended is for whoever has come as far as the look before.
@@ -113,7 +126,7 @@ impl Look {
             let _ = told.send(Told::LeftOut(self.last));
             return Ok(());
         };
-        let running: HashSet<_> = self.store.running(RUNNING).await?.into_iter().collect();
+        let running = self.running().await?;
         for some in self.changed(&news, &running).chunks(CHUNK) {
             for execution in self.store.these_executions(some).await? {
                 let state = (execution.run, execution.status);
@@ -135,7 +148,9 @@ impl Look {
     fn changed(&self, news: &[News], running: &HashSet<(ExecutionId, i32)>) -> Vec<ExecutionId> {
         let new = news.iter().filter(|news| !self.seen.contains(&news.id)).map(|news| news.execution_id);
         let started = running.difference(&self.running).map(|(id, _)| *id);
+        // Back to the queue for a retry, or ended: whatever the event's id says.
+        let left = self.running.difference(running).map(|(id, _)| *id);
         let mut once = HashSet::new();
-        new.chain(started).filter(|id| once.insert(*id)).collect()
+        new.chain(started).chain(left).filter(|id| once.insert(*id)).collect()
     }
 }

@@ -7,15 +7,18 @@ use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{Mutex, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Execution, Position};
+use super::places::{Full, Placed, Places};
+use crate::model::{ApiKeyId, Execution, Position};
 use crate::store::{self, Store};
 use feed::Feed;
 
 /// Streams that are open at a time, in one process: each holds a connection, a task and a small buffer.
 pub const STREAMS: usize = 200;
+/// Of them, those of one key and the sessions that were begun with it.
+pub const STREAMS_OF_KEY: usize = 20;
 /// Messages that a reader may be behind by; then it is let go, and comes back for the rest.
 const BEHIND: usize = 4096;
 /// News of one kind that somebody who comes back is told of, at most.
@@ -23,7 +26,7 @@ pub const MISSED: usize = 10_000;
 
 /// All of them.
 pub struct Streams {
-    places: Arc<Semaphore>,
+    places: Places,
     store: Store,
     /// Not that of a thread which answers requests.
     runtime: Handle,
@@ -34,7 +37,7 @@ pub struct Streams {
 
 /// A place for one stream, for as long as it is held.
 pub struct Place {
-    _permit: OwnedSemaphorePermit,
+    _placed: Placed,
     stopping: CancellationToken,
 }
 
@@ -60,7 +63,7 @@ pub struct Over;
 impl Streams {
     pub(super) fn new(store: Store) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(STREAMS)),
+            places: Places::new(STREAMS, STREAMS_OF_KEY),
             store,
             runtime: Handle::current(),
             feed: Mutex::default(),
@@ -68,10 +71,13 @@ impl Streams {
         }
     }
 
-    /// A place; `None` if all are taken.
-    pub fn place(&self) -> Option<Place> {
-        let permit = self.places.clone().try_acquire_owned().ok()?;
-        Some(Place { _permit: permit, stopping: self.stopping.clone() })
+    /// A place for somebody with this key.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn place(&self, key_id: ApiKeyId) -> Result<Place, Full> {
+        let placed = self.places.take(key_id)?;
+        Ok(Place { _placed: placed, stopping: self.stopping.clone() })
     }
 
     /// Follows all executions from now on.
@@ -94,7 +100,7 @@ impl Streams {
     /// How many are open.
     #[must_use]
     pub fn count(&self) -> usize {
-        STREAMS - self.places.available_permits()
+        STREAMS - self.places.free()
     }
 
     /// Lets everybody go, at once and from now on.

@@ -9,8 +9,8 @@ use crate::model::{
 
 /// What one run counts for tokens at most: sums of them must fit into a column whatever an upstream claims.
 const MOST_TOKENS: i64 = 1_000_000_000_000;
-/// The same for what it cost: a million dollars.
-const MOST_COST: i64 = 1_000_000 * 1_000_000_000;
+/// The same for what it cost: a thousand dollars. Nine million such runs fit into a column.
+const MOST_COST: i64 = 1_000 * 1_000_000_000;
 
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq)]

@@ -42,6 +42,8 @@ async fn all_executions_as_a_file() {
     let file = server.database.dir.path().join("export.csv");
     let name = file.to_str().expect("text");
     let csv = ["executions", "export", "--format", "csv", "--output", name];
+    let part = file.with_extension("csv.part");
+    std::fs::write(&part, "mine").expect("a file");
     assert_eq!(user.run(&csv).await.good(), "");
     let text = std::fs::read_to_string(&file).expect("a file");
     assert!(text.starts_with("execution_id,tenant_id,") && text.contains(",'=two\r\n"), "{text}");
@@ -53,7 +55,12 @@ async fn all_executions_as_a_file() {
     let id = server.database.id(id);
     server.database.sql(&format!("UPDATE executions SET source = 'dream' WHERE execution_id = {id}")).await;
     user.run(&csv).await.complaint(1);
-    assert!(!file.with_extension("csv.part").exists(), "nothing is left behind");
+    let beside = std::fs::read_dir(server.database.dir.path()).expect("a directory");
+    let names = beside.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("export")).collect();
+    names.sort();
+    assert_eq!(names, ["export.csv", "export.csv.part"], "nothing is left behind");
+    assert_eq!(std::fs::read_to_string(&part).expect("a file"), "mine", "somebody else's file is left alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

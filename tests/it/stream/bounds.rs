@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agenthook::app::STREAMS;
+use agenthook::app::{STREAMS, STREAMS_OF_KEY};
 use agenthook::model::AgentId;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,9 +33,21 @@ async fn so_many_streams_and_no_more() {
     let agent = server.agent().await;
     let id = agent.accepted("1").await;
     let mut open = Vec::new();
-    for _ in 0..STREAMS - 1 {
-        open.push(follow(&server, "").await);
+    for n in 0..STREAMS / STREAMS_OF_KEY {
+        let key = server.api_key("viewer", "acme").await;
+        let is_first = n == 0;
+        for _ in 0..STREAMS_OF_KEY - usize::from(is_first) {
+            open.push(follow_as(&server, &key, "").await);
+        }
+        if is_first {
+            continue;
+        }
+        // One key has so many, whatever is free.
+        let refused = server.ask("GET", "/api/v1/executions/stream", Some(&key), None).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (503, "2"), "{}", refused.text);
+        assert!(refused.text.contains(&format!("{STREAMS_OF_KEY} streams of this key")), "{}", refused.text);
     }
+    assert_eq!(server.app.streams.count(), STREAMS - 1);
     // Those of single executions count too.
     let one = format!("/api/v1/executions/{id}/stream");
     let url = format!("{}{one}", server.url);

@@ -2,6 +2,7 @@
 
 mod again;
 mod bounds;
+mod late;
 mod one;
 mod restarts;
 
