@@ -45,8 +45,14 @@ pub async fn check(sent: Sent<Text>) -> Result<HttpResponse, ApiError> {
     let verdict = match text.trim() {
         "" => Ok(()),
         _ => {
-            let _turn = CHECKS.acquire().await.map_err(|_| ApiError::unavailable("the server stops"))?;
-            web::block(move || check(&text)).await.map_err(broken_off)?
+            let turn = CHECKS.acquire().await.map_err(|_| ApiError::unavailable("the server stops"))?;
+            // Who has gone meanwhile leaves the work behind: it keeps its turn.
+            let checked = web::block(move || {
+                let verdict = check(&text);
+                drop(turn);
+                verdict
+            });
+            checked.await.map_err(broken_off)?
         }
     };
     Ok(json(&match verdict {
