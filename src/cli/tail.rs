@@ -100,7 +100,7 @@ impl Tail {
 fn show(message: &Message, shown: &mut Shown, json: bool) -> Result<(), Failure> {
     if message.event == "reset" {
         anstream::eprintln!(
-            "too much has happened to show all of it; see what there is: agenthook executions list"
+            "that is too long ago, or too much has happened, to show all of it; see what there is: agenthook executions list"
         );
         return Ok(());
     }

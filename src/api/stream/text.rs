@@ -23,7 +23,7 @@ pub(super) fn state(position: Position, execution: &Execution) -> String {
 
 /// So much was to be told that some of it was left out.
 pub(super) fn reset(position: Position) -> String {
-    let data = json!({"message": "too much has happened to tell all of it: read the list again"});
+    let data = json!({"message": "that is too long ago, or too much has happened, to tell all of it: read the list again"});
     message(position, "reset", &data.to_string())
 }
 

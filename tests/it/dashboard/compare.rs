@@ -87,11 +87,12 @@ async fn two_are_picked_in_the_list() {
     for (query, named) in [(format!("?pick={a}"), 1), (format!("?pick={a}&pick={b}&pick={c}"), 3)] {
         let page = browser.sees(&format!("/executions/compare{query}")).await;
         assert!(
-            page.has(&format!("and {named} were named")) && page.has(&format!("name=\"a\" value=\"{a}\""))
+            page.has(&format!("Pick two executions to compare: it was {named}."))
+                && page.has(&format!("name=\"a\" value=\"{a}\""))
         );
     }
     let page = browser.sees("/executions/compare").await;
-    assert!(page.has("name=\"b\" value=\"\"") && !page.has("were named"), "{}", page.text);
+    assert!(page.has("name=\"b\" value=\"\"") && !page.has("Pick two"), "{}", page.text);
     assert_eq!(browser.get(&format!("/executions/compare?a={a}&b=none")).await.status, 404);
 }
 

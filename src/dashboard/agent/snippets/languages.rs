@@ -230,7 +230,7 @@ impl Php<'_> {
 impl Sh<'_> {
     /// The key in hex, as openssl takes it.
     fn key(&self) -> String {
-        let secret = "\"${AGENTHOOK_SECRET:?is not set}\"";
+        let secret = "\"$AGENTHOOK_SECRET\"";
         let hex = "od -An -v -tx1 | tr -d ' \\n'";
         match self.0.key {
             SecretEncoding::Base64 => format!("$(printf '%s' {secret} | openssl base64 -d -A | {hex})"),
