@@ -157,7 +157,9 @@ routes! {
         "/agents/{agent_id}/test" => { get: agent::trial::form, post: agent::trial::run };
         "/agents/{agent_id}/secrets/show" => { post: agent::secrets::show };
         "/agents/{agent_id}/secrets/rotate" => { post: agent::secrets::rotate };
-        "/agents/{agent_id}/secrets/{secret_id}/revoke" => { post: agent::secrets::revoke };
+        "/agents/{agent_id}/secrets/{secret_id}/revoke" => {
+            get: agent::secrets::ask_to_revoke, post: agent::secrets::revoke
+        };
         "/agents/{agent_id}/versions" => { get: agent::versions::list };
         "/agents/{agent_id}/versions/{version}" => { get: agent::versions::show };
         "/agents/{agent_id}/versions/{version}/restore" => { post: agent::versions::restore };
@@ -187,7 +189,9 @@ routes! {
         "/tenants/{tenant_id}/edit" => { get: tenant_form::edit };
         "/tenants/{tenant_id}/delete" => { get: tenant::ask_to_delete, post: tenant::delete };
         "/tenants/{tenant_id}/llm-key" => { post: tenant::set_llm_key };
-        "/tenants/{tenant_id}/llm-key/remove" => { post: tenant::remove_llm_key };
+        "/tenants/{tenant_id}/llm-key/remove" => {
+            get: tenant::ask_to_remove_llm_key, post: tenant::remove_llm_key
+        };
         "/keys" => { get: dashboard::keys::list, post: dashboard::keys::create };
         "/keys/new" => { get: dashboard::keys::new };
         "/keys/{key_id}/delete" => { get: dashboard::keys::ask_to_delete, post: dashboard::keys::delete };

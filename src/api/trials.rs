@@ -196,10 +196,12 @@ pub(crate) async fn try_out(
     Ok(Trial::Queued(execution_id))
 }
 
-/// A payload that the agent takes, as far as its schema says.
-pub(crate) fn example_payload(agent: &Agent) -> Result<Value, &'static str> {
-    let schema = agent.spec.trigger.as_ref().and_then(|trigger| trigger.payload_schema.as_ref());
-    schema.map_or_else(|| Ok(json!({"example": true})), schema::example)
+/// A payload that the agent takes, as far as its schema says. To compile a schema may take a while, so that is done beside.
+pub(crate) async fn example_payload(agent: &Agent) -> Result<Value, &'static str> {
+    let schema = agent.spec.trigger.as_ref().and_then(|trigger| trigger.payload_schema.clone());
+    let Some(schema) = schema else { return Ok(json!({"example": true})) };
+    let made = web::block(move || schema::example(&schema)).await;
+    made.unwrap_or(Err("the example was broken off: open the page again"))
 }
 
 /// What would become of a payload. Calls nothing, stores nothing.

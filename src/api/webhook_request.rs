@@ -167,7 +167,11 @@ fn target(
     earlier: Option<&TargetText>,
 ) -> Result<TargetText, ApiError> {
     let url = match earlier {
-        Some(earlier) if url == shown_url(&earlier.url) => earlier.url.clone(),
+        Some(earlier) if url == earlier.url || url == shown_url(&earlier.url) => earlier.url.clone(),
+        _ if url.split_once('?').is_some_and(|(_, query)| query.contains(HIDDEN)) => {
+            let fault = "has a hidden value, and is not the URL that is there: give all of its values";
+            return Err(ApiError::field("/url", fault));
+        }
         _ => url,
     };
     if headers.len() > MAX_HEADERS {

@@ -109,8 +109,12 @@ pub async fn show(
     let agent = agents::find(&app, &signed_in.caller, &path).await?;
     let agent_id = agent.agent_id;
     let secrets = webhook_secrets::masked(&app, &signed_in.caller, agent_id).await;
-    // Where none can be made, a program shows where the payload goes.
-    let payload = trials::example_payload(&agent).unwrap_or_else(|_| json!({"example": true}));
+    let payload = match signed_in.caller.key.role.may_write() {
+        true => trials::example_payload(&agent).await.ok(),
+        false => None,
+    };
+    // Where none can be made, or who looks has no secret to send it with, a program shows where the payload goes.
+    let payload = payload.unwrap_or_else(|| json!({"example": true}));
     let by_hand = [SchemeName::Hub, SchemeName::StandardWebhooks, SchemeName::Custom];
     let signs_as_vendor =
         agent.spec.trigger.as_ref().is_some_and(|trigger| !by_hand.contains(&trigger.scheme));

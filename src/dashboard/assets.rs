@@ -32,7 +32,7 @@ const STYLES: &str = parts![
     "files/settings.css"
 ];
 /// Each part adds to pages that do without it, and finds its elements by a `data-` attribute.
-const SCRIPTS: &str = parts!["files/copy.js", "files/live.js", "files/check.js"];
+const SCRIPTS: &str = parts!["files/done.js", "files/copy.js", "files/live.js", "files/check.js"];
 
 pub(super) static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("style", "css", "text/css; charset=utf-8", STYLES));

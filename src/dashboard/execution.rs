@@ -11,7 +11,7 @@ use super::frame::{Frame, Section};
 use super::prompt::{MARKER, Prompt};
 use super::sent::{Button, Sent};
 use super::session::SignedIn;
-use super::show::{Show, indented, pretty};
+use super::show::{Show, excerpt, indented, pretty};
 use super::told::{Told, told};
 use super::waterfall::Waterfall;
 use crate::api::execution_actions::{By, cancel_one, replay_one, retry_one};
@@ -91,12 +91,14 @@ impl ExecutionPage {
             .collect()
     }
 
-    fn payload(&self) -> Option<String> {
-        self.trace.input.as_ref().map(|input| indented(input.get()))
+    /// As far as it is shown, and whether that is all.
+    fn payload(&self) -> Option<(String, bool)> {
+        self.trace.input.as_ref().map(|input| excerpt(indented(input.get())))
     }
 
-    fn output(&self) -> Option<String> {
-        self.trace.output.as_deref().map(pretty)
+    /// The same of what came out.
+    fn output(&self) -> Option<(String, bool)> {
+        self.trace.output.as_deref().map(|output| excerpt(pretty(output)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::ResponseError;
 use actix_web::http::StatusCode;
+use serde_json::Value;
 
 use crate::web::{ApiError, Code};
 
@@ -23,16 +24,18 @@ impl Faults {
         match refused.code() {
             // The request was made by this server, so what is no JSON is what was put into a field.
             Code::MalformedJson | Code::Conflict | Code::VersionMismatch | Code::PayloadTooLarge => {}
+            // It may go through later, and nobody wants to type it again.
+            Code::Unavailable | Code::TooManyRequests => {}
             _ if refused.status_code() == StatusCode::UNPROCESSABLE_ENTITY => {}
             _ => return Err(refused),
         }
-        let text = |error: &serde_json::Value, name: &str| error[name].as_str().map(ToOwned::to_owned);
+        let text = |error: &Value, name: &str| error[name].as_str().map(ToOwned::to_owned);
         // What does not match a schema is a place in the data.
         let place = |error| {
             text(error, "pointer").or_else(|| Some(format!("/data{}", text(error, "instance_path")?)))
         };
         let each = refused.errors().iter();
-        let each = each.filter_map(|error| Some((place(error)?, text(error, "message")?)));
+        let each = each.filter_map(|error| Some((place(error)?, line_of(error) + &text(error, "message")?)));
         let (status, each) = (refused.status_code(), each.collect());
         Ok((status, Self { whole: Some(refused.detail().to_owned()), each }))
     }
@@ -62,6 +65,16 @@ impl Faults {
     }
 }
 
+/// Where in a text of several lines a fault is, as the beginning of a sentence.
+pub(super) fn line_of(error: &Value) -> String {
+    let number = |name: &str| error[name].as_u64();
+    match (number("line"), number("column")) {
+        (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+        (Some(line), None) => format!("line {line}: "),
+        (None, _) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,7 +88,9 @@ mod tests {
         assert_eq!(faults.whole.as_deref(), Some("/events/1 must be a type"));
         let (_, faults) = Faults::of(ApiError::field("/headers/a~1b", "is no name")).expect("a form");
         assert_eq!(faults.at("/headers").as_deref(), Some("a/b: is no name"));
-        for other in [ApiError::not_found(), ApiError::forbidden("no"), ApiError::unavailable("later")] {
+        let (status, faults) = Faults::of(ApiError::unavailable("later")).expect("a form");
+        assert_eq!((status.as_u16(), faults.whole.as_deref()), (503, Some("later")));
+        for other in [ApiError::not_found(), ApiError::forbidden("no")] {
             assert!(Faults::of(other).is_err());
         }
     }

@@ -100,7 +100,9 @@ pub async fn create(app: web::Data<App>, sent: Sent<NewKey>) -> Result<HttpRespo
     match api_keys::make(&signed_in.caller, &app, Body::of(&wish)).await {
         Ok(made) => ShownOncePage {
             frame: Frame::of(&app, &signed_in, Section::Keys, "API key made"),
-            secrets: made.key.map(|text| ("API key", text)).into_iter().collect(),
+            lead: None,
+            webhook_url: None,
+            secrets: made.key.map(|text| ("API key".into(), text)).into_iter().collect(),
             notes: Vec::new(),
             next: "/keys".to_owned(),
             next_name: "To the API keys",

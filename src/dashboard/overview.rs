@@ -60,6 +60,11 @@ impl OverviewPage {
         Window::ALL.map(link).into()
     }
 
+    /// From when on failures are counted, as a list's filter says it.
+    fn since(&self) -> String {
+        self.trouble.since.format("%Y-%m-%dT%H:%M:%S").to_string()
+    }
+
     fn within(&self) -> &'static str {
         last(self.stats.window)
     }

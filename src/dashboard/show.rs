@@ -8,6 +8,9 @@ use crate::api::view::Stamp;
 /// Levels of JSON that are set in, at most: what is deeper stays where it is.
 const MAX_INDENT: usize = 20;
 
+/// Bytes of one text on a page, at most.
+const MAX_SHOWN_BYTES: usize = 256 * 1024;
+
 /// A word of a closed list, as the API spells it.
 pub(super) trait Show {
     fn word(&self) -> String;
@@ -61,8 +64,16 @@ pub(super) fn pretty(text: &str) -> String {
     }
 }
 
-/// JSON set in, with its numbers, its escapes and its order as they came.
+/// A long text, as far as a page shows it, and whether that is all.
+pub(super) fn excerpt(mut text: String) -> (String, bool) {
+    let is_all = text.len() <= MAX_SHOWN_BYTES;
+    text.truncate(text.floor_char_boundary(MAX_SHOWN_BYTES));
+    (text, is_all)
+}
+
+/// JSON set in, with its numbers, its escapes and its order as they came; as it came where that would take far more room.
 pub(super) fn indented(json: &str) -> String {
+    let most = json.len() * 2 + 64 * 1024;
     let (mut out, mut depth, mut in_string, mut escaped) =
         (String::with_capacity(json.len() * 2), 0_usize, false, false);
     let line = |out: &mut String, depth: usize| {
@@ -71,6 +82,9 @@ pub(super) fn indented(json: &str) -> String {
     };
     let mut characters = json.chars().peekable();
     while let Some(c) = characters.next() {
+        if out.len() > most {
+            return json.to_owned();
+        }
         if in_string {
             out.push(c);
             in_string = escaped || c != '"';
@@ -124,6 +138,26 @@ mod tests {
         assert!(indented(&deep).lines().all(|line| line.len() <= 2 * MAX_INDENT + 2));
         assert_eq!(pretty("7 of {\"a\":1}"), "7 of {\"a\":1}", "no JSON stays as it is");
         assert_eq!(pretty(" [1]\n"), "[\n  1\n]");
+    }
+
+    #[test]
+    fn json_that_would_grow_far_stays_as_it_came() {
+        let deep = |numbers: usize| "[".repeat(20) + &"0,".repeat(numbers) + "0" + &"]".repeat(20);
+        assert!(indented(&deep(1000)).contains("\n  ["));
+        let much = deep(10_000);
+        assert_eq!(indented(&much), much);
+    }
+
+    #[test]
+    fn a_long_text_ends_where_a_character_does() {
+        for (text, bytes, is_all) in [
+            ("x".repeat(MAX_SHOWN_BYTES), MAX_SHOWN_BYTES, true),
+            ("x".repeat(MAX_SHOWN_BYTES + 1), MAX_SHOWN_BYTES, false),
+            ("x".to_owned() + &"ä".repeat(MAX_SHOWN_BYTES / 2), MAX_SHOWN_BYTES - 1, false),
+        ] {
+            let (text, whole) = excerpt(text);
+            assert_eq!((text.len(), whole), (bytes, is_all));
+        }
     }
 
     #[test]

@@ -79,6 +79,30 @@ pub async fn set_llm_key(
     }
 }
 
+/// Asks whether its LLM key shall go.
+///
+/// # Errors
+/// 403: a viewer removes none; 404: there is none of this id.
+pub async fn ask_to_remove_llm_key(
+    app: web::Data<App>,
+    signed_in: SignedIn,
+    path: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let tenant_id = found(&app, &signed_in, &path).await?.tenant_id;
+    signed_in.caller.writer()?;
+    Confirm {
+        frame: Frame::of(&app, &signed_in, Section::Tenants, "Remove the LLM key of a tenant"),
+        consequences: "Its calls are then made with the platform's key, where its settings allow that, or fail. The key is \
+                       kept nowhere else: whoever wants it back needs it at hand.",
+        action: format!("{}/llm-key/remove", here(&tenant_id)),
+        version: None,
+        label: "Remove the LLM key",
+        back: here(&tenant_id),
+        subject: tenant_id.into(),
+    }
+    .page()
+}
+
 /// Forgets its LLM key.
 ///
 /// # Errors

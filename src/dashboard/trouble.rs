@@ -1,5 +1,6 @@
-//! What is in trouble: endpoints that nothing is sent to, and agents that fail. Both are asked of indexes that hold little
-//! else, as far as a bound, so the page costs the same whatever has run.
+//! What is in trouble: endpoints that nothing is sent to, and agents that fail. Failures are asked of an index by status, as
+//! far as a bound, so they cost the same whatever has run. Endpoints have none of their own for this: they are read until
+//! enough are found, and there are few of them beside executions.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use super::session::SignedIn;
 use crate::api::view::{self, ExecutionView, ShownOnce, WebhookView};
 use crate::api::webhooks;
 use crate::app::App;
-use crate::model::{AgentId, ExecutionStatus, TenantId};
+use crate::model::{AgentId, ExecutionStatus, TenantId, Time};
 use crate::store::ExecutionFilter;
 use crate::web::{ApiError, Scope};
 
@@ -24,6 +25,8 @@ pub(super) struct Trouble {
     pub webhooks: Vec<WebhookView>,
     /// There are more of them.
     pub more_webhooks: bool,
+    /// Executions that came in before then are not counted.
+    pub since: Time,
     /// Those that failed most come first.
     pub failing: Vec<Failing>,
     /// There are more failures than were looked at.
@@ -46,20 +49,21 @@ impl Trouble {
         tenant_id: Option<TenantId>,
         within: TimeDelta,
     ) -> Result<Self, ApiError> {
+        let since = app.clock.now() - within;
         let tenant_id = match signed_in.caller.scope(tenant_id) {
             Scope::All => None,
             Scope::Tenant(tenant_id) => Some(tenant_id),
-            Scope::Nothing => return Ok(Self::none()),
+            Scope::Nothing => return Ok(Self::none(since)),
         };
         let mut webhooks = unwell(app, signed_in, tenant_id.as_ref()).await?;
         let more_webhooks = webhooks.len() > IN_TROUBLE;
         webhooks.truncate(IN_TROUBLE);
-        let (failing, more_failures) = failing(app, tenant_id, within).await?;
-        Ok(Self { webhooks, more_webhooks, failing, more_failures })
+        let (failing, more_failures) = failing(app, tenant_id, since).await?;
+        Ok(Self { webhooks, more_webhooks, since, failing, more_failures })
     }
 
-    fn none() -> Self {
-        Self { webhooks: Vec::new(), more_webhooks: false, failing: Vec::new(), more_failures: false }
+    fn none(since: Time) -> Self {
+        Self { webhooks: Vec::new(), more_webhooks: false, since, failing: Vec::new(), more_failures: false }
     }
 }
 
@@ -80,12 +84,12 @@ async fn unwell(
 async fn failing(
     app: &App,
     tenant_id: Option<TenantId>,
-    within: TimeDelta,
+    since: Time,
 ) -> Result<(Vec<Failing>, bool), ApiError> {
     let filter = ExecutionFilter {
         tenant_id,
         status: Some(ExecutionStatus::Failed),
-        from: Some(app.clock.now() - within),
+        from: Some(since),
         ..ExecutionFilter::default()
     };
     let failures = app.store.executions(&filter, FAILURES).await?;

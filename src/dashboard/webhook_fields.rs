@@ -36,11 +36,17 @@ pub struct WebhookFields {
     pub description: String,
     /// The one that was changed; 0 is none.
     pub version: i32,
+    /// The settings as the form was opened with them, as JSON: what is left as it was is not changed, and so is nobody
+    /// else's change.
+    pub were: String,
 }
 
 impl WebhookFields {
     /// Those of an endpoint, with what is hidden hidden.
-    pub fn of(view: WebhookView, options: &WebhookOptions) -> Self {
+    ///
+    /// # Errors
+    /// 422: never, of what is stored.
+    pub fn of(view: WebhookView, options: &WebhookOptions) -> Result<Self, ApiError> {
         let shown = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
         let (retry, schedule) = match &view.retry {
             RetrySchedule::Own { schedule_seconds, .. } => ("own".to_owned(), joined(schedule_seconds)),
@@ -52,7 +58,7 @@ impl WebhookFields {
         };
         let headers: Vec<_> =
             view.headers.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        Self {
+        let mut fields = Self {
             tenant_id: String::new(),
             agent_id: view.agent_id.map(|id| id.to_string()).unwrap_or_default(),
             url: view.url.unwrap_or_default(),
@@ -72,7 +78,10 @@ impl WebhookFields {
                 .unwrap_or_default(),
             description: view.description.unwrap_or_default(),
             version: view.version,
-        }
+            were: String::new(),
+        };
+        fields.were = Value::Object(fields.settings()?).to_string();
+        Ok(fields)
     }
 
     /// As the API takes them, without tenant and secret.

@@ -131,7 +131,9 @@ pub async fn save(
     let Sent { signed_in, mut fields } = sent;
     let (webhook_id, present) = present(&app, &signed_in, &path).await?;
     let version = IfMatch::version(fields.version);
-    let saved = match with_secret(&fields, &present.settings()?) {
+    // Not against what is there now: after a conflict the form still says what somebody else has changed since.
+    let were = serde_json::from_str(&fields.were).unwrap_or_default();
+    let saved = match with_secret(&fields, &were) {
         Ok(wish) => patch(&signed_in.caller, &app, &path, &version, Body::of(&wish)).await,
         Err(refused) => Err(refused),
     };
@@ -147,7 +149,8 @@ pub async fn save(
     if is_conflict {
         faults.whole = Some(format!(
             "nothing was saved: somebody else has changed the webhook since you opened this form, and it is at version {} \
-             now. Look at what it is now before you save: what stands here would then take its place",
+             now. Look at what it is now before you save: what you have changed here would then take its place, and \
+             everything else stay as it is",
             present.version
         ));
         fields.version = present.version;
@@ -166,7 +169,7 @@ async fn present(
     refuse_platform(&webhook)?;
     let (webhook_id, options) = (webhook.webhook_id, webhook.options.clone());
     let view = show(app, &signed_in.caller, webhook, ShownOnce::default()).await?;
-    Ok((webhook_id, WebhookFields::of(view, &options)))
+    Ok((webhook_id, WebhookFields::of(view, &options)?))
 }
 
 /// What is not as it was, and the secret if there is a new one.
@@ -185,10 +188,13 @@ fn secret_page(
     webhook: WebhookView,
     title: &str,
 ) -> Result<HttpResponse, ApiError> {
-    let standard = webhook.standard_webhooks_secret.map(|text| ("For a Standard Webhooks library", text));
-    let secret = webhook.secret_key.map(|text| ("Signing secret", text));
+    let standard =
+        webhook.standard_webhooks_secret.map(|text| ("For a Standard Webhooks library".into(), text));
+    let secret = webhook.secret_key.map(|text| ("Signing secret".into(), text));
     ShownOncePage {
         frame: Frame::of(app, signed_in, Section::Webhooks, title),
+        lead: None,
+        webhook_url: None,
         secrets: secret.into_iter().chain(standard).collect(),
         notes: webhook.warnings,
         next: format!("/webhooks/{}", webhook.webhook_id),

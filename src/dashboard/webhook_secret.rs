@@ -74,10 +74,15 @@ pub async fn rotate(
     let refused = match rotated {
         Ok(rotated) => {
             let standard =
-                rotated.standard_webhooks_secret.map(|text| ("For a Standard Webhooks library", text));
+                rotated.standard_webhooks_secret.map(|text| ("For a Standard Webhooks library".into(), text));
             return ShownOncePage {
                 frame: Frame::of(&app, &signed_in, Section::Webhooks, "Secret rotated"),
-                secrets: [("New signing secret", rotated.secret_key)].into_iter().chain(standard).collect(),
+                lead: None,
+                webhook_url: None,
+                secrets: [("New signing secret".into(), rotated.secret_key)]
+                    .into_iter()
+                    .chain(standard)
+                    .collect(),
                 notes: Vec::new(),
                 next: format!("/webhooks/{path}"),
                 next_name: "To the webhook",

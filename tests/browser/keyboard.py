@@ -36,4 +36,7 @@ with story() as (told, watched):
     page.wait_for_url(f"**/executions/{told['execution_id']}")
     tab_to(page, "its button", "focused.matches('button') && focused.textContent.startsWith('Replay')")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/executions/*done=replayed")
+    page.get_by_text("This is the new execution, of the same payload.").wait_for()
+    assert told["execution_id"] not in page.url
+    page.wait_for_load_state()
+    assert page.evaluate("location.search") == "", "it is said once"

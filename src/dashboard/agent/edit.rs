@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::form::{AgentForm, changes, place};
 use super::here;
-use super::shown_once::saved;
+use super::saved::saved;
 use crate::api::{agent_versions, agents};
 use crate::app::App;
 use crate::dashboard::answer::{page, page_with, see};
 use crate::dashboard::done::Done;
+use crate::dashboard::faults::line_of;
 use crate::dashboard::frame::{Frame, Section};
 use crate::dashboard::sent::Sent;
 use crate::dashboard::session::SignedIn;
@@ -107,14 +108,11 @@ impl Faults {
         for entry in error.errors() {
             let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
             let (pointer, message) = (text("pointer"), text("message"));
-            let number = |name: &str| entry.get(name).and_then(Value::as_u64);
             let Some(field) = place(pointer) else { continue };
             let below = pointer.split_once(field).map_or("", |(_, below)| below);
-            let line = match (number("line"), number("column")) {
-                (Some(line), Some(column)) => format!("line {line}, column {column}: "),
-                (Some(line), None) => format!("line {line}: "),
-                (None, _) if below.is_empty() => String::new(),
-                (None, _) => format!("{below}: "),
+            let line = match line_of(entry) {
+                line if line.is_empty() && !below.is_empty() => format!("{below}: "),
+                line => line,
             };
             faults.fields.push((field, format!("{line}{message}")));
         }

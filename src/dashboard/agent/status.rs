@@ -19,20 +19,23 @@ use crate::web::{ApiError, Body, IfMatch};
 pub struct Wanted {
     #[serde(default)]
     status: String,
+    /// The version that was looked at; 0 is none.
+    #[serde(default)]
+    version: i32,
 }
 
 /// Gives it another status.
 ///
 /// # Errors
-/// 403, 404, 422: as the API says it.
+/// 403, 404, 412, 422: as the API says it.
 pub async fn set(
     app: web::Data<App>,
     sent: Sent<Wanted>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let Sent { signed_in, fields: Wanted { status } } = sent;
+    let Sent { signed_in, fields: Wanted { status, version } } = sent;
     let wish = Body::of(&json!({"status": status}));
-    let agent = agents::change(&signed_in.caller, &app, &path, &IfMatch::any(), wish).await?;
+    let agent = agents::change(&signed_in.caller, &app, &path, &IfMatch::version(version), wish).await?;
     let done = match agent.status {
         AgentStatus::Active => Done::Resumed,
         AgentStatus::Paused => Done::Paused,

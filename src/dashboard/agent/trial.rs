@@ -80,7 +80,7 @@ pub async fn form(
     let agent = agents::find(&app, &signed_in.caller, &path).await?;
     signed_in.caller.writer()?;
     let mut page = empty(&app, &signed_in, &agent);
-    match example_payload(&agent) {
+    match example_payload(&agent).await {
         Ok(payload) => page.payload = serde_json::to_string_pretty(&payload).unwrap_or_default(),
         Err(note) => page.note = Some(note),
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::form::changes;
 use super::here;
-use super::shown_once::saved;
+use super::saved::saved;
 use crate::api::view::AgentView;
 use crate::api::{agent_versions, agents};
 use crate::app::App;
@@ -110,8 +110,15 @@ pub async fn show(
         0 => None,
         from => Some(agent_versions::find(&app, agent.agent_id, from).await?),
     };
-    let settings = text(&version.spec);
-    let compared = before.map(|before| (before.version, Diff::of(&text(&before.spec), &settings)));
+    let (settings, earlier) =
+        (text(&version.spec), before.map(|before| (before.version, text(&before.spec))));
+    // Two long texts that have little in common take a while.
+    let compared = web::block(move || {
+        let compared = earlier.map(|(earlier, before)| (earlier, Diff::of(&before, &settings)));
+        (settings, compared)
+    });
+    let failed = |_| ApiError::new(Code::Internal, "the comparison was broken off");
+    let (settings, compared) = compared.await.map_err(failed)?;
     let title = format!("Version {} of {}", version.version, agent.spec.name);
     let frame = Frame::of(&app, &signed_in, Section::Agents, title).after(filters.done);
     let (agent, version) = (agents::shown(&app, agent), agents::shown(&app, version));

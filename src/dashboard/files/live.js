@@ -17,15 +17,29 @@ for (const button of document.querySelectorAll('[data-live]')) {
 
   // What tells an element that may have the focus from the others.
   const key = (element) => [element.tagName, element.getAttribute('href'), element.form?.getAttribute('action'),
-    element.textContent.slice(0, 99)].join(' ');
+    element.name, element.value, element.textContent.slice(0, 99)].join(' ');
+
+  // What whoever looks at it has done to it goes along: boxes that are ticked, and details that are open or shut.
+  const keep = (before, now) => {
+    const box = (element) => `${element.name} ${element.value}`;
+    const ticked = new Map([...before.querySelectorAll('[type=checkbox]')].map((input) => [box(input), input.checked]));
+    for (const input of now.querySelectorAll('[type=checkbox]')) input.checked = ticked.get(box(input)) ?? input.checked;
+    const summary = (details) => details.querySelector('summary')?.textContent;
+    const open = new Map([...before.querySelectorAll('details')].map((details) => [summary(details), details.open]));
+    for (const details of now.querySelectorAll('details')) details.open = open.get(summary(details)) ?? details.open;
+  };
 
   const replace = (fresh) => {
-    const focus = part().contains(document.activeElement) ? document.activeElement : null;
-    if (focus?.matches('input, select, textarea')) return;
+    const before = part();
+    const focus = before.contains(document.activeElement) ? document.activeElement : null;
+    // Not while somebody types.
+    if (focus?.matches('input:not([type=checkbox]), select, textarea')) return;
     const now = document.adoptNode(fresh);
-    part().replaceWith(now);
+    keep(before, now);
+    before.replaceWith(now);
+    document.dispatchEvent(new Event('replaced'));
     if (!focus) return;
-    const same = [...now.querySelectorAll('a, button, pre')].find((element) => key(element) === key(focus));
+    const same = [...now.querySelectorAll('a, button, pre, summary, input')].find((element) => key(element) === key(focus));
     same?.focus({ preventScroll: true });
   };
 

@@ -207,11 +207,15 @@ async fn one_is_paused_resumed_and_archived() {
     ] {
         let page = browser.sees(&path).await;
         assert!(page.has(&format!("value=\"{status}\"><button>{label}</button>")), "{label}: {}", page.text);
-        let csrf = page.form(&action).hidden["csrf"].clone();
-        let pressed = browser.post(&action, &[("csrf", &csrf), ("status", status)]).await;
+        let hidden = page.form(&action).hidden;
+        let fields = [("csrf", hidden["csrf"].as_str()), ("version", &hidden["version"]), ("status", status)];
+        let pressed = browser.post(&action, &fields).await;
         assert!(browser.sees(pressed.header("location")).await.has(done), "{done}");
         assert_eq!(agent.post(format!("{{\"{label}\": \"{status}\"}}")).await.status, taken, "{label}");
     }
     let csrf = browser.csrf().await;
-    assert_eq!(browser.post(&action, &[("csrf", &csrf), ("status", "gone")]).await.status, 422);
+    for (version, status, answer) in [("5", "gone", 422), ("4", "paused", 412)] {
+        let fields = [("csrf", csrf.as_str()), ("version", version), ("status", status)];
+        assert_eq!(browser.post(&action, &fields).await.status, answer, "{status}");
+    }
 }

@@ -23,6 +23,9 @@ async fn secrets_are_shown_rotated_and_revoked_and_that_is_noted() {
     let rotate = format!("{path}/secrets/rotate");
     let rotated = browser.fill(&page, &rotate, &[("overlap_seconds", "3600")]).await;
     assert_eq!(rotated.status, 200, "{}", rotated.text);
+    // Pressed twice, or sent again by a reload.
+    let again = browser.fill(&page, &rotate, &[("overlap_seconds", "3600")]).await;
+    assert_eq!(again.status, 412, "{}", again.text);
     let renewed = agent.with_secret(&json!(rotated.element("secret-1")));
     assert_eq!(renewed.post("{\"by\": \"new\"}").await.status, 202);
     assert_eq!(agent.post("{\"by\": \"old\"}").await.status, 202, "both verify meanwhile");
@@ -31,14 +34,20 @@ async fn secrets_are_shown_rotated_and_revoked_and_that_is_noted() {
     let old = secrets.iter().find(|secret| !secret["expires_at"].is_null()).expect("one that ends");
     let page = browser.sees(&path).await;
     let revoke = format!("{path}/secrets/{}/revoke", old["secret_id"].as_str().expect("an id"));
-    let revoked = browser.press(&page, &revoke).await;
+    assert!(page.has(&format!("href=\"{revoke}\"")), "{}", page.text);
+    let ask = browser.sees(&revoke).await;
+    assert!(ask.has(&format!("{}…", &agent.secret[..4])) && !ask.has(&agent.secret), "{}", ask.text);
+    assert_eq!(agent.post("{\"by\": \"old, still\"}").await.status, 202, "it only asks");
+    let revoked = browser.press(&ask, &revoke).await;
     assert!(browser.sees(revoked.header("location")).await.has("The secret is revoked"));
     assert_eq!(agent.post("{\"by\": \"revoked\"}").await.status, 401);
+    let page = browser.sees(&path).await;
     let own = "the-senders-own-secret-of-32-byt";
     let own = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, own);
     let rotated = browser.fill(&page, &rotate, &[("overlap_seconds", "0"), ("secret", &own)]).await;
     assert_eq!(rotated.element("secret-1"), own);
     assert_eq!(renewed.post("{\"by\": \"ended\"}").await.status, 401);
+    let page = browser.sees(&path).await;
     let refused = browser.fill(&page, &rotate, &[("secret", "short")]).await;
     assert_eq!(refused.status, 422);
 

@@ -100,11 +100,9 @@ async fn nothing_that_is_shown_is_markup() {
     assert_eq!(page.text.matches("&#39;\\&#34;&#62;&#60;/pre&#62;").count(), 2, "in JSON: {}", page.text);
     let page = browser.sees(&format!("/executions/{}", json_output.as_str().expect("an id"))).await;
     assert!(page.has("&#60;!--") && page.has("{\n  &#34;text&#34;: "), "{}", page.text);
-    for path in ["/events?event_type=custom.evil", &format!("/events/{event_id}")] {
-        let page = browser.sees(path).await;
-        let times = page.text.matches("&#39;\\&#34;&#62;&#60;/pre&#62;").count();
-        assert!(times == 2 && page.has("&#60;!--"), "{path} has it {times} times: {}", page.text);
-    }
+    let page = browser.sees(&format!("/events/{event_id}")).await;
+    let times = page.text.matches("&#39;\\&#34;&#62;&#60;/pre&#62;").count();
+    assert!(times == 2 && page.has("&#60;!--"), "it is there {times} times: {}", page.text);
     assert_eq!(browser.get(&evil_id).await.status, 422);
     let evil = |name: &str| query.replace("q=", &format!("{name}="));
     assert!(browser.sees(&format!("/audit?{}", evil("subject"))).await.has(ESCAPED));

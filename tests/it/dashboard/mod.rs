@@ -121,7 +121,7 @@ fn is_for_admins(pattern: &str) -> bool {
 
 /// Whether an address is that of a form, for whoever may write.
 fn is_a_form(pattern: &str) -> bool {
-    ["/new", "/edit", "/delete", "/rotate"].iter().any(|end| pattern.ends_with(end))
+    ["/new", "/edit", "/delete", "/rotate", "/remove", "/revoke"].iter().any(|end| pattern.ends_with(end))
 }
 
 #[test]

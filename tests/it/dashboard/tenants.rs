@@ -106,7 +106,11 @@ async fn an_llm_key_is_set_checked_and_never_shown() {
     let viewer = Browser::signed_in(&server, &server.api_key("viewer", "acme").await).await;
     let seen = viewer.sees("/tenants/acme").await;
     assert!(seen.has("One is set") && !seen.has("wxyz"), "{}", seen.text);
-    let removed = operator.press(&page, "/tenants/acme/llm-key/remove").await;
+    let remove = "/tenants/acme/llm-key/remove";
+    assert!(operator.sees("/tenants/acme").await.has(&format!("href=\"{remove}\"")));
+    let ask = operator.sees(remove).await;
+    assert_eq!(server.get("/api/v1/tenants/acme").await["llm_key"]["configured"], true, "it only asks");
+    let removed = operator.press(&ask, remove).await;
     assert!(operator.sees(removed.header("location")).await.has("The LLM key is removed."));
     assert_eq!(server.get("/api/v1/tenants/acme").await["llm_key"]["configured"], false);
 }

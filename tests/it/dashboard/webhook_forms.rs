@@ -171,8 +171,45 @@ async fn nobody_undoes_anothers_change_unawares() {
     let saved = browser.fill(&conflict, &path, &[]).await;
     assert_eq!(saved.status, 303, "{}", saved.text);
     let now = server.get(&api).await;
-    assert_eq!((&now["description"], &now["timeout_seconds"]), (&json!("mine"), &json!(30)));
+    assert_eq!(
+        (&now["description"], &now["timeout_seconds"]),
+        (&json!("mine"), &json!(5)),
+        "both changes hold"
+    );
     assert_eq!(browser.get(&format!("{path}/edit?x=1")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_value_never_becomes_the_value() {
+    let server = Server::without_worker().await;
+    server.tenant(json!({"tenant_id": "acme"})).await;
+    let url = |path: &str| format!("http://127.0.0.1:9/{path}");
+    let webhook = json!({"tenant_id": "acme", "url": url("old?token=a"), "events": ["*"]});
+    let webhook = server.expect(201, "POST", "/api/v1/webhooks", Some(webhook)).await;
+    let path = format!("/webhooks/{}", webhook["webhook_id"].as_str().expect("an id"));
+    let api = format!("/api/v1{path}");
+    let browser = Browser::signed_in(&server, ADMIN_KEY).await;
+    let form = browser.sees(&format!("{path}/edit")).await;
+    assert_eq!(form.field(&path, "url"), url("old?token=***"));
+    server.expect(200, "PATCH", &api, Some(json!({"url": url("mended?token=b")}))).await;
+    let conflict = browser.fill(&form, &path, &[("description", "mine")]).await;
+    assert_eq!(conflict.status, 412, "{}", conflict.text);
+    let saved = browser.fill(&conflict, &path, &[]).await;
+    assert_eq!(saved.status, 303, "{}", saved.text);
+    let now = server.get(&api).await;
+    assert_eq!((&now["description"], &now["url"]), (&json!("mine"), &json!(url("mended?token=***"))));
+    // Nobody but the server knows what it stands for.
+    let form = browser.sees(&format!("{path}/edit")).await;
+    for typed in ["old?token=***", "mended?token=***&more=1", "mended?***"] {
+        let refused = browser.fill(&form, &path, &[("url", &url(typed))]).await;
+        assert_eq!(refused.status, 422, "{typed}: {}", refused.text);
+        assert!(refused.has("has a hidden value"), "{typed}: {}", refused.text);
+        let refused = server.expect(422, "PATCH", &api, Some(json!({"url": url(typed)}))).await;
+        assert_eq!(refused["errors"][0]["pointer"], "/url");
+    }
+    let same = browser.fill(&form, &path, &[("description", "ours")]).await;
+    assert_eq!(same.status, 303, "{}", same.text);
+    server.expect(200, "PATCH", &api, Some(json!({"url": url("mended?token=***")}))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
