@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::web::{ApiError, Code};
 
+/// Secrets never stand in a page that is shown again; left empty, another one would be made without a word.
+pub(super) const FORGOTTEN: &str = "the secret that you typed is not kept in a page: type it again";
+
 /// What is wrong with a form; nothing, before it was sent.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
@@ -38,6 +41,13 @@ impl Faults {
         let each = each.filter_map(|error| Some((place(error)?, line_of(error) + &text(error, "message")?)));
         let (status, each) = (refused.status_code(), each.collect());
         Ok((status, Self { whole: Some(refused.detail().to_owned()), each }))
+    }
+
+    /// Says that the secret has to be typed again.
+    pub fn forgetting_the_secret(mut self) -> Self {
+        self.whole =
+            Some(self.whole.map_or_else(|| FORGOTTEN.to_owned(), |whole| format!("{whole}; {FORGOTTEN}")));
+        self
     }
 
     /// What is wrong with the field of this pointer, or with something right in it.

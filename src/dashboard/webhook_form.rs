@@ -100,7 +100,10 @@ pub async fn create(app: web::Data<App>, sent: Sent<WebhookFields>) -> Result<Ht
     match made {
         Ok(made) => secret_page(&app, &signed_in, StatusCode::CREATED, made, "Webhook made"),
         Err(refused) => {
-            let (status, faults) = Faults::of(refused)?;
+            let (status, mut faults) = Faults::of(refused)?;
+            if !fields.secret.is_empty() {
+                faults = faults.forgetting_the_secret();
+            }
             shown(&app, &signed_in, status, None, fields, faults)
         }
     }
@@ -154,6 +157,9 @@ pub async fn save(
             present.version
         ));
         fields.version = present.version;
+    }
+    if !fields.secret.is_empty() {
+        faults = faults.forgetting_the_secret();
     }
     shown(&app, &signed_in, status, Some(webhook_id), fields, faults)
 }

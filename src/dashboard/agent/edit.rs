@@ -13,7 +13,7 @@ use crate::api::{agent_versions, agents};
 use crate::app::App;
 use crate::dashboard::answer::{page, page_with, see};
 use crate::dashboard::done::Done;
-use crate::dashboard::faults::line_of;
+use crate::dashboard::faults::{FORGOTTEN, line_of};
 use crate::dashboard::frame::{Frame, Section};
 use crate::dashboard::sent::Sent;
 use crate::dashboard::session::SignedIn;
@@ -99,6 +99,15 @@ impl Faults {
         names.split(' ').any(|name| !self.at(name).is_empty())
     }
 
+    /// Says that the secret has to be typed again, if there was one.
+    fn forgetting_the_secret(mut self, form: &AgentForm) -> Self {
+        if !form.get("secret").is_empty() {
+            let all = [self.problem, Some(FORGOTTEN.to_owned())];
+            self.problem = Some(all.into_iter().flatten().collect::<Vec<_>>().join("; "));
+        }
+        self
+    }
+
     /// What the API says about a form. What is no fault of the form's is none of it.
     fn of(error: &ApiError) -> Result<Self, ApiError> {
         if let Code::Forbidden | Code::NotFound | Code::Unauthorized = error.code() {
@@ -152,7 +161,7 @@ pub async fn create(app: web::Data<App>, sent: Sent<AgentForm>) -> Result<HttpRe
     match made {
         Ok(agent) => saved(&app, &signed_in, agent, Done::Created),
         Err(error) => {
-            let faults = Faults::of(&error)?;
+            let faults = Faults::of(&error)?.forgetting_the_secret(&form);
             let frame = Frame::of(&app, &signed_in, Section::Agents, "New agent");
             let page = FormPage { frame, agent: None, form: form.without_secret(), faults };
             page_with(error.status_code(), &page)
@@ -214,7 +223,7 @@ pub async fn update(
             moved(&app, &signed_in, &base, &agent, form)
         }
         Err(error) => {
-            let faults = Faults::of(&error)?;
+            let faults = Faults::of(&error)?.forgetting_the_secret(&form);
             shown(&app, &signed_in, &agent, error.status_code(), form, faults)
         }
     }
