@@ -46,6 +46,11 @@ struct AgentPage {
 }
 
 impl AgentPage {
+    /// Whether nothing verifies any more when they have ended.
+    fn all_end(&self, secrets: &[SecretView]) -> bool {
+        secrets.iter().all(|secret| secret.expires_at.is_some())
+    }
+
     fn schema(&self) -> Option<String> {
         let schema = self.agent.trigger.as_ref()?.payload_schema.as_ref()?;
         serde_json::to_string_pretty(schema).ok()
