@@ -1,4 +1,4 @@
-//! Sums of what has ended ([`count`] adds, [`reading`] reads, [`forget`] forgets), and what waits at this moment
+//! Sums of what has ended ([`mod@count`] adds, [`reading`] reads, [`forget`] forgets), and what waits at this moment
 //! ([`backlog`]).
 //!
 //! A run is counted in the transaction that dispatches the event of its end: that event is written once, with the end, and
