@@ -34,18 +34,19 @@ const TABLES: [&str; 4] = [
     "INSERT INTO executions SELECT (jsonb_populate_record(e, jsonb_build_object('execution_id', c.id, 'dedupe_key', NULL,
         'request_id', gen_random_uuid(), 'status', CASE WHEN c.n % 50 = 0 THEN 'failed' ELSE e.status END,
         'received_at', c.at, 'started_at', c.at, 'finished_at', c.at + interval '1 second'))).*
-        FROM copies c, (SELECT * FROM executions WHERE status = 'success' ORDER BY execution_id LIMIT 1) AS e",
+        FROM copies c, executions e
+        WHERE e.execution_id = (SELECT execution_id FROM executions WHERE status = 'success' ORDER BY execution_id LIMIT 1)",
     "INSERT INTO attempts SELECT (jsonb_populate_record(a, jsonb_build_object('execution_id', c.id, 'started_at', c.at))).*
-        FROM copies c, (SELECT a.* FROM attempts a JOIN executions e USING (execution_id) WHERE e.status = 'success'
-            ORDER BY e.execution_id DESC LIMIT 1) AS a",
+        FROM copies c, attempts a WHERE a.execution_id = (SELECT max(execution_id::text)::uuid FROM attempts)",
     "INSERT INTO events SELECT (jsonb_populate_record(v, jsonb_build_object('event_id', c.id, 'execution_id', c.id,
         'at', c.at, 'dispatched_at', c.at))).*
-        FROM copies c, (SELECT * FROM events WHERE event_type = 'execution.completed' ORDER BY event_id DESC LIMIT 1) AS v",
+        FROM copies c, events v WHERE v.event_id = (SELECT max(event_id::text)::uuid FROM events
+            WHERE event_type = 'execution.completed')",
     // Every stretch of time that a window shows has sums, as many as there are windows.
     "INSERT INTO execution_stats SELECT (jsonb_populate_record(s, jsonb_build_object('at', s.at - c.n * CASE s.grain
             WHEN 'minute' THEN interval '1 minute' WHEN 'quarter_hour' THEN interval '15 minutes'
             WHEN 'two_hours' THEN interval '2 hours' ELSE interval '12 hours' END))).*
-        FROM copies c, (SELECT * FROM execution_stats) AS s WHERE c.n <= 100 ON CONFLICT DO NOTHING",
+        FROM copies c, execution_stats s WHERE c.n <= 100 ON CONFLICT DO NOTHING",
 ];
 
 /// One row per page.

@@ -170,6 +170,7 @@ async fn a_text_is_checked_while_it_is_typed() {
             .finish();
         let request = server.http.post(format!("{}/agents/check", server.url)).body(body);
         let request = request.header("cookie", &cookie).header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
         let answer = request.send().await.expect("an answer");
         (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
     };

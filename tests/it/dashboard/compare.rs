@@ -92,7 +92,11 @@ async fn two_are_picked_in_the_list() {
         );
     }
     let page = browser.sees("/executions/compare").await;
-    assert!(page.has("name=\"b\" value=\"\"") && !page.has("Pick two"), "{}", page.text);
+    assert!(
+        page.has("name=\"b\" value=\"\"") && !page.has("Pick two executions to compare"),
+        "{}",
+        page.text
+    );
     assert_eq!(browser.get(&format!("/executions/compare?a={a}&b=none")).await.status, 404);
 }
 
