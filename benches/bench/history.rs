@@ -22,31 +22,58 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Each page is looked at so often; the median counts.
 const LOOKS: usize = 21;
 
-/// The id of version 7 and the time of copy `n`, of `$1` over thirty days. Every fiftieth has failed.
+/// The id of version 7 and the time of copy `n`, of `$1` over thirty days before `$2`. Every fiftieth has failed.
 const COPIES: &str = "copies AS (
     SELECT n, at, (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 3)
         || 'a' || substr(md5(n::text), 4, 15))::uuid AS id
-    FROM (SELECT n, date_trunc('milliseconds', now() - interval '1 hour' - n * (interval '30 days' / $1)) AS at
+    FROM (SELECT n, date_trunc('milliseconds', $2 - interval '1 hour' - n * (interval '30 days' / $1)) AS at
         FROM generate_series(1, $1) AS n) AS times)";
 
-/// Each table's rows: those that one execution has, copied.
-const TABLES: [&str; 4] = [
-    "INSERT INTO executions SELECT (jsonb_populate_record(e, jsonb_build_object('execution_id', c.id, 'dedupe_key', NULL,
-        'request_id', gen_random_uuid(), 'status', CASE WHEN c.n % 50 = 0 THEN 'failed' ELSE e.status END,
-        'received_at', c.at, 'started_at', c.at, 'finished_at', c.at + interval '1 second'))).*
-        FROM copies c, executions e
-        WHERE e.execution_id = (SELECT execution_id FROM executions WHERE status = 'success' ORDER BY execution_id LIMIT 1)",
-    "INSERT INTO attempts SELECT (jsonb_populate_record(a, jsonb_build_object('execution_id', c.id, 'started_at', c.at))).*
-        FROM copies c, attempts a WHERE a.execution_id = (SELECT max(execution_id::text)::uuid FROM attempts)",
-    "INSERT INTO events SELECT (jsonb_populate_record(v, jsonb_build_object('event_id', c.id, 'execution_id', c.id,
-        'at', c.at, 'dispatched_at', c.at))).*
-        FROM copies c, events v WHERE v.event_id = (SELECT max(event_id::text)::uuid FROM events
-            WHERE event_type = 'execution.completed')",
+/// A table whose row is copied.
+struct Copied {
+    table: &'static str,
+    /// Which row, `r`.
+    row: &'static str,
+    /// The columns that differ from copy to copy, `c`.
+    columns: &'static [(&'static str, &'static str)],
+}
+
+/// What one execution has.
+const TABLES: [Copied; 4] = [
+    Copied {
+        table: "executions",
+        row: "r.execution_id = (SELECT execution_id FROM executions WHERE status = 'success' ORDER BY execution_id LIMIT 1)",
+        columns: &[
+            ("execution_id", "c.id"),
+            ("dedupe_key", "NULL"),
+            ("request_id", "c.id"),
+            ("status", "CASE WHEN c.n % 50 = 0 THEN 'failed' ELSE r.status END"),
+            ("received_at", "c.at"),
+            ("started_at", "c.at"),
+            ("finished_at", "c.at + interval '1 second'"),
+        ],
+    },
+    Copied {
+        table: "attempts",
+        row: "r.execution_id = (SELECT max(execution_id::text)::uuid FROM attempts)",
+        columns: &[("execution_id", "c.id"), ("started_at", "c.at")],
+    },
+    Copied {
+        table: "events",
+        row: "r.event_id = (SELECT max(event_id::text)::uuid FROM events WHERE event_type = 'execution.completed')",
+        columns: &[("event_id", "c.id"), ("execution_id", "c.id"), ("at", "c.at"), ("dispatched_at", "c.at")],
+    },
     // Every stretch of time that a window shows has sums, as many as there are windows.
-    "INSERT INTO execution_stats SELECT (jsonb_populate_record(s, jsonb_build_object('at', s.at - c.n * CASE s.grain
-            WHEN 'minute' THEN interval '1 minute' WHEN 'quarter_hour' THEN interval '15 minutes'
-            WHEN 'two_hours' THEN interval '2 hours' ELSE interval '12 hours' END))).*
-        FROM copies c, execution_stats s WHERE c.n <= 100 ON CONFLICT DO NOTHING",
+    Copied {
+        table: "execution_stats",
+        row: "c.n <= 100",
+        columns: &[(
+            "at",
+            "r.at - c.n * CASE r.grain WHEN 'minute' THEN interval '1 minute'
+                WHEN 'quarter_hour' THEN interval '15 minutes' WHEN 'two_hours' THEN interval '2 hours'
+                ELSE interval '12 hours' END",
+        )],
+    },
 ];
 
 /// One row per page.
@@ -83,12 +110,23 @@ pub async fn measure(setup: &Setup, scale: &Scale) -> Outcome<Vec<Vec<String>>> 
 /// Makes so many executions more.
 async fn copy(database: &str, executions: usize) -> Outcome<()> {
     let mut connection = PgConnection::connect(database).await?;
-    for table in TABLES {
-        let text = format!("WITH {COPIES} {table}");
-        sqlx::query(sqlx::AssertSqlSafe(text))
-            .bind(i32::try_from(executions)?)
-            .execute(&mut connection)
-            .await?;
+    let now = agenthook::clock::Clock::system().now();
+    for Copied { table, row, columns } in TABLES {
+        let all =
+            "SELECT column_name::text FROM information_schema.columns WHERE table_schema = current_schema()
+            AND table_name = $1 ORDER BY ordinal_position";
+        let names: Vec<String> = sqlx::query_scalar(all).bind(table).fetch_all(&mut connection).await?;
+        let value = |name: &String| {
+            let own = columns.iter().find(|(column, _)| column == name);
+            own.map_or_else(|| format!("r.{name}"), |(_, value)| (*value).to_owned())
+        };
+        let (values, names) = (names.iter().map(value).collect::<Vec<_>>().join(", "), names.join(", "));
+        let text = format!(
+            "WITH {COPIES} INSERT INTO {table} ({names}) SELECT {values} FROM copies c, {table} r WHERE {row}
+                ON CONFLICT DO NOTHING"
+        );
+        let copied = sqlx::query(sqlx::AssertSqlSafe(text)).bind(i32::try_from(executions)?).bind(now);
+        copied.execute(&mut connection).await?;
     }
     // Autovacuum would do it a minute later.
     sqlx::query("VACUUM ANALYZE").execute(&mut connection).await?;

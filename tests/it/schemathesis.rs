@@ -67,7 +67,9 @@ fn text_of(value: &Value) -> &str {
 /// How many operations the document has.
 fn operations() -> usize {
     let paths = DOCUMENT["paths"].as_object().expect("paths");
-    paths.values().map(|item| item.as_object().expect("operations").len()).sum()
+    let of = |item: &Value| item.as_object().expect("operations").len();
+    // Streams do not end: they are left out.
+    paths.iter().filter(|(path, _)| !path.ends_with("/stream")).map(|(_, item)| of(item)).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,10 +16,14 @@ fn browser() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().redirect(nowhere).build().expect("a client")
 }
 
+/// What browsers send a form as.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 async fn sign_in(world: &mut World, key: &str) -> HeaderMap {
     let body = format!("key={key}&next=");
     let request = browser().post(format!("{}/sign-in", world.url)).header("sec-fetch-site", "same-origin");
-    let answer = request.body(body).send().await.expect("an answer");
+    let request = request.header("content-type", FORM).body(body);
+    let answer = request.send().await.expect("an answer");
     let headers = answer.headers().clone();
     let mut seen = headers.clone();
     seen.remove(SET_COOKIE);
@@ -45,7 +49,8 @@ async fn refused_forms(world: &mut World, cookie: &str) {
         let body = url::form_urlencoded::Serializer::new(String::new());
         let body = { body }.append_pair("csrf", csrf).extend_pairs(fields).finish();
         let request = ask(browser().post(format!("{}{path}", world.url)).body(body));
-        let answer = request.header("sec-fetch-site", "same-origin").send().await.expect("an answer");
+        let request = request.header("sec-fetch-site", "same-origin").header("content-type", FORM);
+        let answer = request.send().await.expect("an answer");
         assert_eq!(
             (answer.status().as_u16(), answer.headers()["cache-control"].as_bytes()),
             (422, &b"no-store"[..])
