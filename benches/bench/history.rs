@@ -159,6 +159,8 @@ impl Browser {
     /// What people look at, and how long each takes.
     async fn looks(&mut self, deployment: &Deployment) -> Outcome<Vec<(String, Duration)>> {
         let (agent, execution) = (&deployment.sender.agent_id, deployment.any_execution().await?);
+        // The one before may have been idle for longer than the server keeps it.
+        self.connection = Connection::open(self.address).await?;
         let now = agenthook::clock::Clock::system().now();
         let day = |back| (now - chrono::TimeDelta::days(back)).format("%Y-%m-%dT%H:%M").to_string();
         let pages = [
