@@ -105,7 +105,8 @@ with story() as (told, watched):
     page.get_by_text("out of order").wait_for()
     press(page, "Send again now")
     page.get_by_text("The delivery is due and goes at once.").wait_for()
-    reload_until(page, page.get_by_role("heading", name="Attempt 2"))
-    page.locator(".status.is-success").first.wait_for()
+    # Its state and its attempts are read one after the other.
+    reload_until(page, page.locator(".status.is-success").first)
+    page.get_by_role("heading", name="Attempt 2").wait_for()
 
     sign_out(page)
