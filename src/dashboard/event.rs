@@ -113,12 +113,8 @@ fn wish(signed_in: &SignedIn, fields: &Report) -> Result<Body, ApiError> {
     signed_in.caller.writer()?;
     let data: &RawValue = serde_json::from_str(&fields.data)
         .map_err(|error| ApiError::field("/data", format!("is no JSON: {error}")))?;
-    let tenant_id = match signed_in.caller.key.tenant_id {
-        None => text(&fields.tenant_id),
-        Some(_) => Value::Null,
-    };
     let said = Said {
-        tenant_id,
+        tenant_id: text(&fields.tenant_id),
         event_type: fields.event_type.trim(),
         idempotency_key: text(&fields.idempotency_key),
         data,

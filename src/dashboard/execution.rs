@@ -21,7 +21,7 @@ use crate::api::timeline::{self, TimelineView};
 use crate::api::view::TraceView;
 use crate::app::App;
 use crate::ingress::Ingress;
-use crate::model::{ErrorCode, ExecutionId, ExecutionStatus, TimelineEvent};
+use crate::model::{ErrorCode, Execution, ExecutionId, ExecutionStatus, TimelineEvent};
 use crate::pages::advice;
 use crate::web::ApiError;
 
@@ -135,10 +135,8 @@ pub async fn cancel(
     sent: Sent<Button>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = sent.caller();
-    let execution = find(&app, &caller, &path).await?;
-    cancel_one(&app, By::hand(&caller), &execution).await?;
-    Ok(after(&app, Done::Cancelled, execution.execution_id))
+    let act = async |by: By<'_>, execution: &Execution| cancel_one(&app, by, execution).await.map(drop);
+    pressed(&app, sent, &path, Done::Cancelled, act).await
 }
 
 /// Gives it another run.
@@ -150,10 +148,8 @@ pub async fn retry(
     sent: Sent<Button>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = sent.caller();
-    let execution = find(&app, &caller, &path).await?;
-    retry_one(&app, By::hand(&caller), &execution).await?;
-    Ok(after(&app, Done::Retried, execution.execution_id))
+    let act = async |by: By<'_>, execution: &Execution| retry_one(&app, by, execution).await.map(drop);
+    pressed(&app, sent, &path, Done::Retried, act).await
 }
 
 /// Makes another one of the same payload, and goes there.
@@ -181,10 +177,8 @@ pub async fn release(
     sent: Sent<Button>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = sent.caller();
-    let execution = find(&app, &caller, &path).await?;
-    release_one(&app, By::hand(&caller), &execution).await?;
-    Ok(after(&app, Done::Released, execution.execution_id))
+    let act = async |by: By<'_>, execution: &Execution| release_one(&app, by, execution).await.map(drop);
+    pressed(&app, sent, &path, Done::Released, act).await
 }
 
 /// Never lets it run.
@@ -196,10 +190,22 @@ pub async fn discard(
     sent: Sent<Button>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
+    let act = async |by: By<'_>, execution: &Execution| discard_one(&app, by, execution).await.map(drop);
+    pressed(&app, sent, &path, Done::Discarded, act).await
+}
+
+/// Does to an execution what a button says, and shows it again.
+async fn pressed(
+    app: &App,
+    sent: Sent<Button>,
+    execution_id: &str,
+    done: Done,
+    act: impl AsyncFnOnce(By<'_>, &Execution) -> Result<(), ApiError>,
+) -> Result<HttpResponse, ApiError> {
     let caller = sent.caller();
-    let execution = find(&app, &caller, &path).await?;
-    discard_one(&app, By::hand(&caller), &execution).await?;
-    Ok(after(&app, Done::Discarded, execution.execution_id))
+    let execution = find(app, &caller, execution_id).await?;
+    act(By::hand(&caller), &execution).await?;
+    Ok(after(app, done, execution.execution_id))
 }
 
 fn here(id: ExecutionId) -> String {

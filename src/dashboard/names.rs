@@ -1,6 +1,6 @@
 //! Agents' names, for lists that know their ids.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::app::App;
 use crate::model::AgentId;
@@ -12,15 +12,10 @@ pub(super) struct Names(HashMap<AgentId, String>);
 impl Names {
     /// Those of these agents, each looked up once.
     pub async fn of(app: &App, ids: impl IntoIterator<Item = AgentId>) -> Result<Self, ApiError> {
-        let mut names = HashMap::new();
-        for id in ids {
-            if !names.contains_key(&id)
-                && let Some(name) = app.store.agent_name(id).await?
-            {
-                names.insert(id, name);
-            }
-        }
-        Ok(Self(names))
+        let ids: HashSet<_> = ids.into_iter().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let names = if ids.is_empty() { Vec::new() } else { app.store.names_of_agents(&ids).await? };
+        Ok(Self(names.into_iter().collect()))
     }
 
     /// The agent's name; its id if it was deleted.

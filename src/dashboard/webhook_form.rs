@@ -90,9 +90,7 @@ pub async fn create(app: web::Data<App>, sent: Sent<WebhookFields>) -> Result<Ht
     let Sent { signed_in, fields } = sent;
     let made = match with_secret(&fields, &Map::new()) {
         Ok(mut wish) => {
-            if signed_in.caller.key.tenant_id.is_none() {
-                wish.insert("tenant_id".to_owned(), fields.tenant_id.trim().into());
-            }
+            wish.insert("tenant_id".to_owned(), text(&fields.tenant_id));
             make(&signed_in.caller, &app, Body::of(&wish)).await
         }
         Err(refused) => Err(refused),

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::conditions::{Conditions, Value, bind_values};
-use super::db::{in_tx, statements};
+use super::db::{Db, in_tx, statements};
 use super::secrets::{self, SecretChange};
 use super::webhooks::{self, NewWebhook};
 use super::{Error, Result, Store, audit, changes, events, on_read};
@@ -24,11 +24,16 @@ statements! {
     GET = "SELECT a.agent_id, a.tenant_id, a.version, v.spec, a.created_at, a.updated_at FROM agents a
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
         WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
-    NAME = "SELECT v.spec ->> 'name' FROM agents a
+    NAME = "SELECT a.agent_id, v.spec ->> 'name' FROM agents a
         JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
         WHERE a.agent_id = $1 AND a.deleted_at IS NULL";
     VERSION = "SELECT spec FROM agent_versions WHERE agent_id = $1 AND version = $2";
 }
+
+/// [`NAME`] of all of them in one round trip.
+pub(super) const NAMES_POSTGRES: &str = "SELECT a.agent_id, v.spec ->> 'name' FROM agents a
+    JOIN agent_versions v ON v.agent_id = a.agent_id AND v.version = a.version
+    WHERE a.agent_id = ANY($1) AND a.deleted_at IS NULL";
 
 /// A page of agents, the newest first. Its limit is the place after the values.
 fn list(tenant: Option<&TenantId>, before: Option<AgentId>) -> (String, Vec<Value>) {
@@ -201,12 +206,25 @@ impl Store {
         row.map(Agent::try_from).transpose()
     }
 
-    /// The name of an agent, without the rest of it.
+    /// The names of these agents, without the rest of them, deleted ones left out.
     ///
     /// # Errors
     /// The database's.
-    pub async fn agent_name(&self, agent_id: AgentId) -> Result<Option<String>> {
-        Ok(on_read!(self, |conn| sqlx::query_scalar(NAME).bind(agent_id.0).fetch_optional(conn).await)?)
+    pub async fn names_of_agents(&self, ids: &[AgentId]) -> Result<Vec<(AgentId, String)>> {
+        let rows: Vec<(Uuid, String)> = match &self.db {
+            Db::Sqlite { read, .. } => {
+                let (mut conn, mut rows) = (read.acquire().await?, Vec::with_capacity(ids.len()));
+                for id in ids {
+                    rows.extend(sqlx::query_as(NAME).bind(id.0).fetch_optional(&mut *conn).await?);
+                }
+                rows
+            }
+            Db::Postgres { pool, .. } => {
+                let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+                sqlx::query_as(NAMES_POSTGRES).bind(ids).fetch_all(pool).await?
+            }
+        };
+        Ok(rows.into_iter().map(|(id, name)| (AgentId(id), name)).collect())
     }
 
     /// Up to `limit` agents older than `before`, the newest first.

@@ -171,6 +171,7 @@ impl Store {
             Db::Postgres { .. } => &[
                 accept::INSERT_POSTGRES,
                 accept::CALL_BACK_POSTGRES,
+                agents::NAMES_POSTGRES,
                 api_keys::LOCK_POSTGRES,
                 events::INSERT_POSTGRES,
                 event_publish::INSERT_POSTGRES,

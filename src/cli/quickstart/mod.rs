@@ -156,7 +156,8 @@ fn next_steps(demo: &demo::Demo, app: &App, admin_key: &SecretString) -> Result<
     let server = app.settings.public_url.as_str().trim_end_matches('/');
     output::print(format!(
         "Send one yourself (the same bytes again within five minutes are the same delivery):\n\n  {command}\n\n\
-         Look around:\n\n  export AGENTHOOK_URL={server} AGENTHOOK_API_KEY={}\n  {program} executions list\n\n\
+         Look around, in a browser at {server}/ with this key to sign in, or here:\n\n\
+         \x20 export AGENTHOOK_URL={server} AGENTHOOK_API_KEY={}\n  {program} executions list\n\n\
          Running until Ctrl-C.",
         admin_key.expose_secret()
     ))

@@ -2,9 +2,8 @@
 //! its fields.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError, web};
+use actix_web::{HttpResponse, web};
 use askama::Template;
-use serde_json::Value;
 
 use super::form::{AgentForm, changes, place};
 use super::here;
@@ -13,7 +12,7 @@ use crate::api::{agent_versions, agents};
 use crate::app::App;
 use crate::dashboard::answer::{page, page_with, see};
 use crate::dashboard::done::Done;
-use crate::dashboard::faults::{FORGOTTEN, line_of};
+use crate::dashboard::faults::Faults;
 use crate::dashboard::frame::{Frame, Section};
 use crate::dashboard::sent::Sent;
 use crate::dashboard::session::SignedIn;
@@ -30,16 +29,14 @@ struct FormPage {
     /// `None`: it is to be made.
     agent: Option<AgentId>,
     form: AgentForm,
-    faults: Faults,
+    faults: AgentFaults,
 }
 
 /// What is wrong with a form.
 #[derive(Default)]
-struct Faults {
-    /// Of the whole of it.
-    problem: Option<String>,
-    /// Of its fields.
-    fields: Vec<(&'static str, String)>,
+struct AgentFaults {
+    /// What the API says.
+    said: Faults,
     /// It was made of another version than the present one.
     moved: Option<Moved>,
 }
@@ -89,9 +86,24 @@ impl FormPage {
     }
 }
 
-impl Faults {
-    fn at(&self, name: &str) -> Vec<&str> {
-        self.fields.iter().filter(|(field, _)| *field == name).map(|(_, message)| message.as_str()).collect()
+impl AgentFaults {
+    /// Fields, and what is wrong with each.
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let told = |(pointer, message): &(String, String)| {
+            let field = place(pointer)?;
+            Some((
+                field,
+                match pointer.split_once(field) {
+                    None | Some((_, "")) => message.clone(),
+                    Some((_, below)) => format!("{below}: {message}"),
+                },
+            ))
+        };
+        self.said.each().iter().filter_map(told).collect()
+    }
+
+    fn at(&self, name: &str) -> Vec<String> {
+        self.fields().into_iter().filter(|(field, _)| *field == name).map(|(_, message)| message).collect()
     }
 
     /// Whether one of these fields, which are folded away, has one.
@@ -99,36 +111,18 @@ impl Faults {
         names.split(' ').any(|name| !self.at(name).is_empty())
     }
 
-    /// Says that the secret has to be typed again, if there was one.
-    fn forgetting_the_secret(mut self, form: &AgentForm) -> Self {
-        if !form.get("secret").is_empty() {
-            let all = [self.problem, Some(FORGOTTEN.to_owned())];
-            self.problem = Some(all.into_iter().flatten().collect::<Vec<_>>().join("; "));
-        }
-        self
+    /// What is said of the whole form: what stands at a field is not said twice.
+    fn problem(&self) -> Option<&str> {
+        self.said.whole.as_deref().filter(|_| self.fields().len() < self.said.each().len().max(1))
     }
 
-    /// What the API says about a form. What is no fault of the form's is none of it.
-    fn of(error: &ApiError) -> Result<Self, ApiError> {
-        if let Code::Forbidden | Code::NotFound | Code::Unauthorized = error.code() {
-            return Err(error.clone());
+    /// What the API says about a form, and the status of its page. What is no fault of the form's is none of it.
+    fn of(refused: ApiError, form: &AgentForm) -> Result<(StatusCode, Self), ApiError> {
+        let (status, mut said) = Faults::of(refused)?;
+        if !form.get("secret").is_empty() {
+            said = said.forgetting_the_secret();
         }
-        let mut faults = Self::default();
-        for entry in error.errors() {
-            let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-            let (pointer, message) = (text("pointer"), text("message"));
-            let Some(field) = place(pointer) else { continue };
-            let below = pointer.split_once(field).map_or("", |(_, below)| below);
-            let line = match line_of(entry) {
-                line if line.is_empty() && !below.is_empty() => format!("{below}: "),
-                line => line,
-            };
-            faults.fields.push((field, format!("{line}{message}")));
-        }
-        // What stands at a field is not said twice, what stands nowhere is said here.
-        faults.problem =
-            (faults.fields.len() < error.errors().len().max(1)).then(|| error.detail().to_owned());
-        Ok(faults)
+        Ok((status, Self { said, moved: None }))
     }
 }
 
@@ -144,7 +138,7 @@ fn words<T: Show, const N: usize>(words: [T; N], none: &str) -> Vec<(String, Str
 pub async fn new(app: web::Data<App>, signed_in: SignedIn) -> Result<HttpResponse, ApiError> {
     signed_in.caller.writer()?;
     let frame = Frame::of(&app, &signed_in, Section::Agents, "New agent");
-    page(&FormPage { frame, agent: None, form: AgentForm::empty(), faults: Faults::default() })
+    page(&FormPage { frame, agent: None, form: AgentForm::empty(), faults: AgentFaults::default() })
 }
 
 /// Makes an agent.
@@ -160,11 +154,11 @@ pub async fn create(app: web::Data<App>, sent: Sent<AgentForm>) -> Result<HttpRe
     };
     match made {
         Ok(agent) => saved(&app, &signed_in, agent, Done::Created),
-        Err(error) => {
-            let faults = Faults::of(&error)?.forgetting_the_secret(&form);
+        Err(refused) => {
+            let (status, faults) = AgentFaults::of(refused, &form)?;
             let frame = Frame::of(&app, &signed_in, Section::Agents, "New agent");
             let page = FormPage { frame, agent: None, form: form.without_secret(), faults };
-            page_with(error.status_code(), &page)
+            page_with(status, &page)
         }
     }
 }
@@ -181,7 +175,7 @@ pub async fn edit(
     let agent = agents::find(&app, &signed_in.caller, &path).await?;
     signed_in.caller.writer()?;
     let form = form_of(&agent);
-    shown(&app, &signed_in, &agent, StatusCode::OK, form, Faults::default())
+    shown(&app, &signed_in, &agent, StatusCode::OK, form, AgentFaults::default())
 }
 
 /// Changes an agent: what was changed in the form, and no more.
@@ -222,9 +216,9 @@ pub async fn update(
             let agent = agents::find(&app, caller, &path).await?;
             moved(&app, &signed_in, &base, &agent, form)
         }
-        Err(error) => {
-            let faults = Faults::of(&error)?.forgetting_the_secret(&form);
-            shown(&app, &signed_in, &agent, error.status_code(), form, faults)
+        Err(refused) => {
+            let (status, faults) = AgentFaults::of(refused, &form)?;
+            shown(&app, &signed_in, &agent, status, form, faults)
         }
     }
 }
@@ -239,7 +233,7 @@ fn moved(
 ) -> Result<HttpResponse, ApiError> {
     let (form, both) = form.onto(&form_of(base), &form_of(present));
     let moved = Moved { from: base.version, to: present.version, both };
-    let faults = Faults { moved: Some(moved), ..Faults::default() };
+    let faults = AgentFaults { moved: Some(moved), ..AgentFaults::default() };
     shown(app, signed_in, present, StatusCode::PRECONDITION_FAILED, form, faults)
 }
 
@@ -249,7 +243,7 @@ fn shown(
     agent: &Agent,
     status: StatusCode,
     form: AgentForm,
-    faults: Faults,
+    faults: AgentFaults,
 ) -> Result<HttpResponse, ApiError> {
     let frame = Frame::of(app, signed_in, Section::Agents, format!("Change {}", agent.spec.name));
     let page = FormPage { frame, agent: Some(agent.agent_id), form: form.without_secret(), faults };

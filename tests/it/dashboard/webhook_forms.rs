@@ -96,6 +96,11 @@ async fn what_is_not_taken_is_told_at_its_field_and_what_was_typed_stays() {
     let browser = Browser::signed_in(&server, &server.api_key("operator", "acme").await).await;
     let form = browser.sees("/webhooks/new").await;
     assert!(!form.has("name=\"tenant_id\""), "a key of one tenant makes its own");
+    let csrf = browser.csrf().await;
+    let foreign =
+        [("csrf", csrf.as_str()), ("tenant_id", "other"), ("url", "https://hooks.example/"), ("events", "*")];
+    let refused = browser.post("/webhooks", &foreign).await;
+    assert!(refused.status == 422 && refused.has("names no tenant"), "{}", refused.text);
     let good = [("url", "http://127.0.0.1:9/hook"), ("events", "custom.*")];
     let typed_secret = "typed-signing-secret-0123";
     for (field, wrong, says) in [
