@@ -1,7 +1,7 @@
-//! Looking at a long history: pages and answers with a handful of executions, and with a million.
+//! Looking at a long history: pages and answers with a few thousand executions, and with a million more.
 //!
-//! What is measured is the product's: the handful ran. The million are copies of one of them, with ids and times of the
-//! last thirty days, because running so many would take minutes and show nothing more.
+//! Both fill every list's page, so that both show as much. A handful ran; the others are copies of one of them,
+//! with ids and times of the last thirty days, because running so many would take minutes and show nothing more.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use crate::wire::Connection;
 
 /// Executions that really run.
 const HANDFUL: usize = 5;
+/// Executions of the short history: of each kind more than a page shows.
+const SHORT: usize = 3000;
 /// After that time they have ended.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Each page is looked at so often; the median counts.
@@ -96,9 +98,11 @@ pub async fn measure(setup: &Setup, scale: &Scale) -> Outcome<Vec<Vec<String>>> 
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut rows = Vec::new();
     let mut browser = Browser::sign_in(deployment.address).await?;
+    let database = deployment.database_url().ok_or("no Postgres")?.to_owned();
+    copy(&database, SHORT.min(scale.history)).await?;
     let few = browser.looks(&deployment).await?;
     eprintln!("  {} executions are copied", count(scale.history as f64));
-    copy(deployment.database_url().ok_or("no Postgres")?, scale.history).await?;
+    copy(&database, scale.history).await?;
     let many = browser.looks(&deployment).await?;
     for ((name, few), (_, many)) in few.into_iter().zip(many) {
         let ratio = many.as_secs_f64() / few.as_secs_f64();

@@ -53,7 +53,7 @@ impl Phase {
                 "delivered/s",
                 "beside a hanging one",
             ],
-            Self::History => &["page, median", "with 5 executions", "with a million more", "ratio"],
+            Self::History => &["page, median", "with 3,000 executions", "with a million more", "ratio"],
         }
     }
 }
